@@ -1,0 +1,109 @@
+-- Foundation: who may do nothing by default, the private schema, and how a rule says no.
+
+-- ---------------------------------------------------------------------------------------------------------------
+-- Nothing is granted by accident: every table and every function below grants for itself.
+-- ---------------------------------------------------------------------------------------------------------------
+alter default privileges revoke execute on functions from public;
+alter default privileges in schema public revoke execute on functions from anon, authenticated, service_role;
+alter default privileges in schema public revoke all on tables from anon, authenticated, service_role;
+alter default privileges in schema public revoke all on sequences from anon, authenticated, service_role;
+
+create schema private;
+comment on schema private is 'What the API does not expose: helpers for policies, sessions, worker state.';
+revoke all on schema private from public;
+grant usage on schema private to authenticated, service_role;
+
+-- Policies call auth.uid() as the signed-in person. Hosted Supabase grants this already.
+do $$
+begin
+  if not has_schema_privilege('authenticated', 'auth', 'usage') then
+    grant usage on schema auth to anon, authenticated, service_role;
+  end if;
+end $$;
+
+-- ---------------------------------------------------------------------------------------------------------------
+-- How a rule says no
+-- ---------------------------------------------------------------------------------------------------------------
+create function private.refuse(p_http int, p_code text, p_sentence text, p_detail jsonb default '{}')
+returns void language plpgsql set search_path = '' as $$
+begin
+  raise exception using
+    errcode = 'PT' || p_http::text,
+    message = p_sentence,
+    detail = p_detail::text,
+    hint = p_code;
+end $$;
+comment on function private.refuse is
+  'Ends the transaction with an HTTP status: message is the sentence for the person, hint the code, detail the facts as JSON.';
+
+-- ---------------------------------------------------------------------------------------------------------------
+-- Append-only tables
+-- ---------------------------------------------------------------------------------------------------------------
+create function private.forbid_change() returns trigger language plpgsql set search_path = '' as $$
+begin
+  raise exception using
+    errcode = '42501',
+    message = format('%s is append-only: %s is not possible.', tg_table_name, lower(tg_op));
+end $$;
+comment on function private.forbid_change is 'Trigger of the append-only tables: history is never edited, whoever asks.';
+
+create function private.touch_updated_at() returns trigger language plpgsql set search_path = '' as $$
+begin
+  new.updated_at := now();
+  return new;
+end $$;
+comment on function private.touch_updated_at is 'Trigger: stamps updated_at.';
+
+-- ---------------------------------------------------------------------------------------------------------------
+-- Team settings: one row
+-- ---------------------------------------------------------------------------------------------------------------
+create table private.team_settings (
+  only_row boolean primary key default true check (only_row),
+  timezone text not null default 'UTC',
+  block_at_zero boolean not null default false,
+  max_open_jobs int not null default 50 check (max_open_jobs > 0),
+  auto_retry boolean not null default true,
+  updated_at timestamptz not null default now()
+);
+comment on table private.team_settings is 'Settings of the whole team, one row.';
+comment on column private.team_settings.timezone is 'Days in the rollup start at midnight here.';
+comment on column private.team_settings.block_at_zero is 'Refuse new jobs when the team balance, less the estimates of open jobs, is used up.';
+comment on column private.team_settings.max_open_jobs is 'How many jobs one person may have open at once.';
+insert into private.team_settings default values;
+
+create function private.team_day(p_time timestamptz) returns date language sql stable set search_path = '' as $$
+  select (p_time at time zone (select timezone from private.team_settings))::date
+$$;
+comment on function private.team_day is 'The day that a moment belongs to, in the team''s timezone.';
+
+create function private.team_day_start(p_day date) returns timestamptz language sql stable set search_path = '' as $$
+  select p_day::timestamp at time zone (select timezone from private.team_settings)
+$$;
+comment on function private.team_day_start is 'Midnight at which a day begins, in the team''s timezone.';
+
+-- ---------------------------------------------------------------------------------------------------------------
+-- The state of fal.ai (and later of others) as we see it
+-- ---------------------------------------------------------------------------------------------------------------
+create table private.provider_state (
+  provider text primary key check (provider in ('fal', 'stripe')),
+  account_id text,
+  locked_reason text,
+  locked_at timestamptz,
+  probe_at timestamptz,
+  probe_count int not null default 0,
+  unwell_since timestamptz,
+  last_ok_at timestamptz,
+  last_error text,
+  last_error_at timestamptz
+);
+comment on table private.provider_state is 'How the outside services are doing, and which fal.ai account is ours.';
+comment on column private.provider_state.account_id is 'Our account at the provider, pinned by the first verified call about a request that we made.';
+comment on column private.provider_state.probe_at is 'While locked: from this moment one job may try whether the lock is gone.';
+insert into private.provider_state (provider) values ('fal'), ('stripe');
+
+create table private.workers (
+  worker text primary key,
+  started_at timestamptz not null default now(),
+  beat_at timestamptz not null default now()
+);
+comment on table private.workers is 'Heartbeats of the worker loops.';
