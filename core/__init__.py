@@ -1,0 +1,1 @@
+"""The product: everything Atelier does, without a screen."""
