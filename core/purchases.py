@@ -1,0 +1,196 @@
+"""Purchases as the database has them: a person's own, and all of them for admins."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Final, Literal
+from uuid import UUID
+
+from core.database import EXACT, fetch, fetch_counted, get_database
+from core.errors import NotFound
+from core.models import Person
+from core.rows import when
+from core.settings import get_settings
+
+PurchaseStatus = Literal[
+    "open",  # the pay page is open
+    "processing",  # a delayed payment method: the money is on its way
+    "expired",
+    "failed",
+    "flagged",  # paid, but not what was ordered: an admin decides
+    "paid",
+    "partially_refunded",
+    "refunded",
+    "disputed",
+    "dispute_lost",
+]
+DASHBOARD: Final = "https://dashboard.stripe.com"
+_COLUMNS: Final = "*,profiles!credit_purchases_user_id_fkey(email,full_name)"
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """One order of a pack. Amounts are cents of EUR, credits whole numbers."""
+
+    id: UUID
+    user_id: UUID
+    pack: str
+    credits: int
+    amount_cents: int
+    currency: str
+    status: PurchaseStatus
+    stripe_session_id: str | None
+    payment_intent_id: str | None
+    paid_at: datetime | None
+    paid_through: str | None  # webhook, page, worker, admin
+    refunded_cents: int
+    lost_cents: int
+    granted_credits: int
+    taken_credits: int  # in proportion to what went back
+    frozen_credits: int  # while disputed
+    flagged_reason: str | None
+    flag_resolved_at: datetime | None
+    created_at: datetime
+    email: str | None = None  # of the buyer, for admins
+
+    @property
+    def euros(self) -> Decimal:
+        return Decimal(self.amount_cents) / 100
+
+    @property
+    def is_paid(self) -> bool:
+        return self.paid_at is not None
+
+    @property
+    def needs_attention(self) -> bool:
+        return self.flagged_reason is not None and self.flag_resolved_at is None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A person's account now: what they can spend, what they owe since a refund, what is frozen during a dispute."""
+
+    available: int
+    owed: int
+    frozen: int
+
+
+def purchase_of(row: dict[str, Any]) -> Purchase:
+    """A purchase from a row of `credit_purchases` or from what a function returned."""
+    return Purchase(
+        id=UUID(row["id"]),
+        user_id=UUID(row["user_id"]),
+        pack=row["pack"],
+        credits=row["credits"],
+        amount_cents=row["amount_cents"],
+        currency=row["currency"],
+        status=row["status"],
+        stripe_session_id=row["stripe_session_id"],
+        payment_intent_id=row["payment_intent_id"],
+        paid_at=when(row["paid_at"]),
+        paid_through=row["paid_through"],
+        refunded_cents=row["refunded_cents"],
+        lost_cents=row["lost_cents"],
+        granted_credits=row["granted_credits"],
+        taken_credits=row["taken_credits"],
+        frozen_credits=row["frozen_credits"],
+        flagged_reason=row["flagged_reason"],
+        flag_resolved_at=when(row["flag_resolved_at"]),
+        created_at=datetime.fromisoformat(row["created_at"]).astimezone(UTC),
+        email=(row.get("profiles") or {}).get("email"),
+    )
+
+
+def own(person: Person, *, limit: int = 20) -> tuple[Purchase, ...]:
+    """A person's own purchases that came to something, newest first: checkouts left open or expired are not shown."""
+    query = (
+        _rows(person)
+        .select("*")
+        .eq("user_id", str(person.user_id))
+        .not_.in_("status", ["open", "expired"])
+        .order("created_at", desc=True)
+        .limit(limit)
+    )
+    return tuple(purchase_of(row) for row in fetch(query, "credit_purchases"))
+
+
+def get(person: Person, purchase_id: UUID) -> Purchase:
+    """One purchase, a person's own; any of them for an admin. Raises NotFound."""
+    return _one(person, "id", str(purchase_id))
+
+
+def by_session(person: Person, session_id: str) -> Purchase:
+    """The person's own purchase with this checkout session. Raises NotFound, also when it is somebody else's."""
+    found = _one(person, "stripe_session_id", session_id)
+    if found.user_id != person.user_id:
+        raise NotFound("There is no such order.")
+    return found
+
+
+def every(
+    person: Person, *, status: PurchaseStatus | None = None, attention: bool = False, page: int = 1, page_size: int = 25
+) -> tuple[tuple[Purchase, ...], int]:
+    """One page of everybody's purchases for admins, newest first, and how many match in all.
+
+    `attention` keeps those that were flagged and that nobody has dealt with. Row level security shows others their own.
+    """
+    query: Any = _rows(person).select(_COLUMNS, count=EXACT)
+    if status:
+        query = query.eq("status", status)
+    if attention:
+        query = query.not_.is_("flagged_reason", "null").is_("flag_resolved_at", "null")
+    first = (max(page, 1) - 1) * page_size
+    query = query.order("created_at", desc=True).order("id").range(first, first + page_size - 1)
+    rows, total = fetch_counted(query, "credit_purchases")
+    return tuple(purchase_of(row) for row in rows), total
+
+
+def standing(person: Person) -> Standing:
+    """A person's account as it is at this moment."""
+    query = (
+        get_database()
+        .rows_of(person.access_token)
+        .from_("credit_accounts")
+        .select("available,owed,frozen")
+        .eq("user_id", str(person.user_id))
+    )
+    rows = fetch(query, "credit_accounts")
+    return Standing(**rows[0]) if rows else Standing(0, 0, 0)
+
+
+def resolve_flag(person: Person, purchase_id: UUID, reason: str) -> Purchase:
+    """An admin has dealt with a flagged purchase. Raises NotAllowed, NotFound, InvalidInput without a reason."""
+    row = get_database().call("resolve_flag", p_actor=person.user_id, p_order=purchase_id, p_reason=reason)
+    return purchase_of(row)
+
+
+def waive_owed(person: Person, user_id: UUID, amount: int, reason: str, key: str) -> None:
+    """An admin forgives credits that a person owes; `key` makes asking twice harmless.
+
+    Raises NotAllowed, InvalidInput without a reason or for more than is owed.
+    """
+    get_database().call(
+        "waive_owed", p_actor=person.user_id, p_user=user_id, p_amount=amount, p_reason=reason, p_key=key
+    )
+
+
+def stripe_link(purchase: Purchase) -> str | None:
+    """Where an admin sees this payment at Stripe (or in the simulated one); None before there is a payment."""
+    if purchase.payment_intent_id is None:
+        return None
+    settings = get_settings()
+    if "Stripe" in settings.simulated:
+        return f"{settings.stripe_api_url}/_sim/#{purchase.payment_intent_id}"
+    mode = "" if settings.stripe_secret_key.startswith(("sk_live_", "rk_live_")) else "test/"
+    return f"{DASHBOARD}/{mode}payments/{purchase.payment_intent_id}"
+
+
+def _rows(person: Person) -> Any:
+    return get_database().rows_of(person.access_token).from_("credit_purchases")
+
+
+def _one(person: Person, column: str, value: str) -> Purchase:
+    rows = fetch(_rows(person).select("*").eq(column, value).limit(1), "credit_purchases")
+    if not rows:
+        raise NotFound("There is no such order.")
+    return purchase_of(rows[0])
