@@ -1,0 +1,80 @@
+"""Files: what people bring, what fal.ai made, our own copy in Storage, and addresses that a browser can load."""
+
+import threading
+import time
+from typing import Any
+
+import httpx
+from storage3.exceptions import StorageApiError
+
+from core.database import get_database
+from core.errors import DatabaseUnavailable
+from core.filetypes import EXTENSIONS
+from core.log import get_logger
+from core.models import Output
+from core.rows import output_of
+
+log = get_logger(__name__)
+SIGNED_SECONDS = 3600
+
+_signed: dict[str, tuple[float, str]] = {}
+_signed_lock = threading.Lock()
+
+
+def viewable(rows: list[dict[str, Any]]) -> dict[str, Output]:
+    """Outputs by id, each with an address to load now: a signed one of our copy, else fal.ai's. One call for all."""
+    signed = _sign([row["storage_path"] for row in rows if row["storage_path"] and not row["deleted_at"]])
+    return {
+        row["id"]: output_of(
+            row, None if row["deleted_at"] else signed.get(row["storage_path"] or "") or row["source_url"]
+        )
+        for row in rows
+    }
+
+
+def download(output: Output) -> tuple[bytes, str]:
+    """The bytes of an output and a file name for them. Raises DatabaseUnavailable when neither copy can be read."""
+    name = f"atelier-{str(output.id)[:8]}.{EXTENSIONS.get(output.media_type, 'bin')}"
+    try:
+        if output.storage_path:
+            data: bytes = get_database().storage().download(output.storage_path)
+            return data, name
+        answer = httpx.get(output.source_url or "", timeout=30, follow_redirects=False)
+        answer.raise_for_status()
+        return answer.content, name
+    except (StorageApiError, httpx.HTTPError) as error:
+        raise DatabaseUnavailable(
+            "This file cannot be read at the moment. It is not lost. Try again in a minute."
+        ) from error
+
+
+def _sign(paths: list[str]) -> dict[str, str]:
+    """Signed addresses, kept for half their life so that a browser can keep its copy."""
+    now = time.monotonic()
+    with _signed_lock:
+        for path in [p for p, (until, _) in _signed.items() if until < now]:
+            del _signed[path]
+        known = {path: _signed[path][1] for path in paths if path in _signed}
+    missing = [path for path in paths if path not in known]
+    if missing:
+        fresh = _ask_for_signatures(missing)
+        with _signed_lock:
+            _signed.update({path: (now + SIGNED_SECONDS / 2, url) for path, url in fresh.items()})
+        known.update(fresh)
+    return known
+
+
+def _ask_for_signatures(paths: list[str]) -> dict[str, str]:
+    bucket = get_database().storage()
+    try:
+        answers = bucket.create_signed_urls(paths, SIGNED_SECONDS)
+        return {a["path"]: a["signedURL"] for a in answers if a.get("signedURL")}
+    except (StorageApiError, httpx.HTTPError) as error:
+        log.warning("signing_failed", paths=len(paths), error=str(error))
+    found = {}
+    for path in paths:  # one missing file fails the whole answer: then each for itself
+        try:
+            found[path] = bucket.create_signed_url(path, SIGNED_SECONDS)["signedURL"]
+        except (StorageApiError, httpx.HTTPError) as error:
+            log.warning("signing_failed", path=path, error=str(error))
+    return found
