@@ -1,0 +1,35 @@
+// Supabase Lite in front of one PostgreSQL database, made to answer as Supabase does.
+//
+//   node supabase/lite.mjs --prepare   create the schemas auth, storage and supabase_migrations, then end
+//   node supabase/lite.mjs             serve on 127.0.0.1:PORT until SIGTERM
+//
+// Environment: PORT, DATABASE_URL, SITE_URL, SUPABASE_JWT_SECRET, SUPABASE_PUBLISHABLE_KEY, SUPABASE_SECRET_KEY,
+// EXPERIMENTAL_STORAGE=1, DO_NOT_TRACK=1. Objects are stored under supabase/.temp/storage of the working directory.
+import { fileURLToPath } from "node:url";
+import { serve } from "@hono/node-server";
+import { createApi } from "@supabase/lite/cli";
+import { answerAsSupabase, mendConnection } from "./compatibility.mjs";
+
+const config = fileURLToPath(new URL("config.toml", import.meta.url));
+const api = await createApi();
+// admin: otherwise a request without any key is served as service_role
+const app = await api.project.local.createApp(config, { admin: false });
+
+if (process.argv.includes("--prepare")) {
+  await app.ensureSystemSchema();
+  await app.connection.close();
+} else {
+  mendConnection(app.connection);
+  const fetch = (request, { incoming }) => {
+    const peerAddress = incoming.socket.remoteAddress ?? null;
+    return answerAsSupabase(request, (asked) => app.fetch(asked, { peerAddress }));
+  };
+  const server = serve({ fetch, hostname: "127.0.0.1", port: Number(process.env.PORT) });
+  process.once("SIGTERM", () => {
+    server.close(async () => {
+      await app.connection.close();
+      process.exit(0);
+    });
+    server.closeIdleConnections();
+  });
+}
