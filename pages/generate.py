@@ -1,0 +1,153 @@
+"""Generate: one card to make something, what is under way, what was made last."""
+
+from typing import Any
+
+import streamlit as st
+
+from core import catalog, jobs
+from core.catalog import Field, Offer
+from core.errors import InvalidInput
+from core.models import Person, Quote
+from core.offers import offers
+from ui import (
+    cards,
+    cost_line,
+    describe,
+    detail,
+    drafts,
+    form,
+    guard,
+    live,
+    low_credits,
+    press,
+    reference,
+    shell,
+    words,
+)
+from ui.sources import Source
+
+RECENT = 8
+PROMPT_HEIGHT = 152
+UPLOADED = "https://upload.invalid/file"
+
+person = guard.require()
+
+
+def pick_media(enabled: dict[str, Offer]) -> str:
+    """The kinds that have a model, as one control; the first one to begin with."""
+    offered = {offer.type.media for offer in enabled.values()}
+    kinds = [kind for kind in describe.MEDIA if kind in offered]
+    if st.session_state.get(form.MEDIA) not in kinds:
+        st.session_state[form.MEDIA] = kinds[0]
+    chosen = st.segmented_control(
+        "Kind",
+        kinds,
+        format_func=describe.MEDIA.__getitem__,
+        required=True,
+        key=form.MEDIA,
+        label_visibility="collapsed",
+        persist_state="session",
+    )
+    return str(chosen)
+
+
+def pick_model(enabled: dict[str, Offer], media: str) -> Offer:
+    keys = [key for key, offer in enabled.items() if offer.type.media == media]
+    key = form.model_key(media)
+    if st.session_state.get(key) not in keys:
+        st.session_state[key] = keys[0]
+    chosen = st.selectbox(
+        "Model", keys, format_func=lambda name: enabled[name].type.label, key=key, persist_state="session"
+    )
+    return enabled[chosen]
+
+
+def draw_prompt(prompt: Field) -> str:
+    written = st.text_area(
+        prompt.label,
+        height=PROMPT_HEIGHT,
+        max_chars=None if prompt.maximum is None else int(prompt.maximum),
+        key=form.PROMPT,
+        help=words.escape(prompt.help) or None,
+        persist_state="session",
+    )
+    return (written or "").strip()
+
+
+def draw_card(person: Person, enabled: dict[str, Offer]) -> None:
+    media = pick_media(enabled)
+    left, right = st.columns([3, 2], gap="medium")
+    files: dict[str, list[Source]] = {}
+    with right:
+        offer = pick_model(enabled, media)
+        with st.grid(2, min_column_width=110, vertical_alignment="bottom"):
+            settings = form.draw(offer, form.settings(offer, advanced=False))
+    prompt = form.prompt_field(offer)
+    with left:
+        if prompt is not None:
+            texts = {prompt.name: draw_prompt(prompt)}
+        else:
+            texts = {}
+            files = {
+                field.name: reference.draw(person, field, inline=True)
+                for field in form.file_fields(offer)
+                if field.required
+            }
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        with st.container(horizontal=True, width="content", vertical_alignment="center"):
+            for field in form.file_fields(offer):
+                if field.name not in files:
+                    files[field.name] = reference.draw(person, field, inline=False)
+            advanced = form.settings(offer, advanced=True)
+            if advanced:
+                with st.popover("More settings", type="tertiary", key="more"):
+                    settings |= form.draw(offer, advanced)
+        quote = catalog.quote(offer, settings)
+        jobs_made = settings.get("batches", 1)
+        made = form.images_per_job(offer, settings) * jobs_made
+        cost_line.draw(person, quote, jobs_made, cost_line.button(offer.type.noun, made))
+    if press.pending():
+        order(person, offer, settings | texts, quote, {name: found for name, found in files.items() if found})
+
+
+def order(person: Person, offer: Offer, inputs: dict[str, Any], quote: Quote, files: dict[str, list[Source]]) -> None:
+    """The button was pressed: check the form, then make the jobs. Files that still have to be uploaded stand in."""
+    lists = frozenset(field.name for field in form.file_fields(offer) if field.kind == "images")
+    stand_in = {name: [UPLOADED] * len(found) if name in lists else UPLOADED for name, found in files.items()}
+    try:
+        split = catalog.split_jobs(offer.type.key, inputs | stand_in)
+    except InvalidInput as error:
+        press.drop(error.sentence)
+        return
+    made = form.images_per_job(offer, inputs) * len(split)
+    what = f"These {words.count(made, offer.type.noun)}" if made > 1 else f"This {offer.type.noun}"
+    press.run(person, press.Order(offer.type.key, split, quote.credits, files, lists, what))
+
+
+def draw_recent(person: Person) -> None:
+    found = jobs.recent(person, RECENT)
+    if not found:
+        return
+    st.space("small")
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        st.subheader("Recent", anchor=False, width="content")
+        if st.button("All jobs", type="tertiary", icon=":material/arrow_forward:", icon_position="right"):
+            st.switch_page(shell.PAGES / "jobs.py")
+    cards.gallery(found, "recent")
+
+
+st.title("Generate", anchor=False)
+enabled = {key: offer for key, offer in offers().items() if offer.enabled}
+if enabled:
+    drafts.restore(person)
+    form.apply_wanted(enabled)
+    with st.container(border=True, key="generate"):
+        draw_card(person, enabled)
+else:
+    st.info("No model is switched on at the moment. Ask an admin.")
+if problem := press.problem():
+    cards.problem(problem)
+live.running(person, spaced=True)
+draw_recent(person)
+if not low_credits.too_few(person):
+    detail.open_from_address(person)

@@ -1,0 +1,107 @@
+"""What each generation type earns, for admins, and the settings that this is reckoned with."""
+
+from decimal import Decimal
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from core import margins, packs
+from core.margins import MarginReport
+from core.models import Person
+from ui import acting, numbers, words
+
+_PLACE = "margins"
+_RATE, _WARNING, _LOW = "margin-rate", "margin-warning", "margin-low-balance"
+_SHARES = ("Margin as quoted", "Margin as estimated", "Margin as counted", "Margin confirmed")
+
+
+def draw(person: Person) -> None:
+    st.space("small")
+    report = margins.margins(person)
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        st.subheader("Margins", anchor=False, width="content")
+        if st.button("Change the terms", type="tertiary", key="change-terms"):
+            _terms(report)
+    st.markdown(f":small[:gray[{terms(report)}]]")
+    if report.low:
+        names = words.escape(", ".join(known.label for known in report.low))
+        st.warning(
+            f"**Below {words.percent(report.warning)}: {names}.** Raise their credits in the catalogue, or switch "
+            "them off.",
+            icon=":material/error:",
+        )
+    _table(report)
+
+
+def terms(report: MarginReport) -> str:
+    """Markdown: what a credit is taken to bring."""
+    sold = report.eur_per_credit_sold
+    really = f", really sold for {words.euros_each(sold)}" if sold is not None else ""
+    rate = max(report.usd_per_eur.normalize(), report.usd_per_eur.quantize(Decimal("0.01")), key=lambda n: len(str(n)))
+    return (
+        f"Last {report.days} days. A credit counts as {words.euros_each(report.eur_per_credit)}, the lowest price on "
+        f"sale{really}. €1 is \\${rate:f}. Warning below {words.percent(report.warning)}."
+    )
+
+
+def _table(report: MarginReport) -> None:
+    columns = ("Type", "Credits", "Jobs", "Cost, USD", *_SHARES, "Note")
+    rows: list[tuple[Any, ...]] = [
+        (
+            known.label,
+            f"{known.credits_per_unit} per {known.credit_unit}",
+            known.jobs,
+            known.actual.usd,
+            known.quoted_margin,
+            known.estimated_margin,
+            known.actual_margin,
+            known.confirmed_margin,
+            ("Too low" if known.is_low else "") if known.enabled else "Switched off",
+        )
+        for known in report.types
+    ]
+    plain = [[_plain(value) for value in row] for row in rows]
+    st.dataframe(
+        pd.DataFrame(plain, columns=list(columns)),
+        hide_index=True,
+        height="content",
+        row_height=40,
+        key="table-margins",
+        placeholder="",
+        alt="Margin of each generation type",
+        column_config={
+            "Cost, USD": st.column_config.NumberColumn(format="$%.2f"),
+            **dict.fromkeys(_SHARES, st.column_config.NumberColumn(format="percent")),
+        },
+    )
+    numbers.download(columns, rows, file="margins")
+
+
+def _plain(value: Any) -> Any:
+    return round(float(value), 3) if isinstance(value, Decimal) else value
+
+
+@st.dialog("Terms")
+def _terms(report: MarginReport) -> None:
+    low = packs.terms().low_balance_credits
+    st.number_input("Dollars for one euro", value=float(report.usd_per_eur), step=0.01, format="%.4f", key=_RATE)
+    st.number_input(
+        "Warn below this margin, %", value=float(report.warning * 100), step=1.0, format="%.1f", key=_WARNING
+    )
+    st.number_input("Remind people below, credits", value=low, step=1, key=_LOW, help="0 reminds nobody.")
+    if acting.outcome(_PLACE):
+        st.rerun()
+    with st.container(horizontal=True, horizontal_alignment="right"):
+        st.button("Save the terms", type="primary", on_click=acting.attempt, args=(_PLACE, _save))
+
+
+def _save(person: Person) -> str:
+    rate, warning, low = (st.session_state.get(key) for key in (_RATE, _WARNING, _LOW))
+    margins.save_settings(
+        person,
+        low_balance_credits=low,
+        usd_per_eur=None if rate is None else Decimal(str(round(rate, 4))),
+        margin_warning=None if warning is None else Decimal(str(round(warning, 1))) / 100,
+    )
+    return "The terms are saved."

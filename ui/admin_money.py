@@ -1,0 +1,12 @@
+"""The money part of the Admin page: sales, purchases, margins, prices, alerts. For admins only."""
+
+from core.models import Person
+from ui import admin_margins, admin_prices, admin_purchases, admin_sales
+
+
+def draw(person: Person) -> None:
+    """All sections, one below the other. Raises NotAllowed for anybody but an admin."""
+    admin_sales.draw(person)
+    admin_purchases.draw(person)
+    admin_margins.draw(person)
+    admin_prices.draw(person)

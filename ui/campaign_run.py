@@ -1,0 +1,140 @@
+"""Generating for many clips at once: the total first, then a run that goes on by itself, in words and with a bar."""
+
+from collections.abc import Mapping
+from uuid import UUID, uuid4
+
+import streamlit as st
+
+from core import campaigns
+from core.campaigns import LABELS, STEPS, Campaign, Clip, Estimate, Run, Step
+from core.models import Person
+from ui import campaign_address, campaign_words, guard, words
+
+_RUN_ID = "campaign-run-id"
+_MOST = 1_000_000
+
+
+@st.dialog("Generate clips", width="medium", on_dismiss=campaign_address.close_dialog)
+def confirm(campaign: Campaign, clips: tuple[Clip, ...]) -> None:
+    """Which steps for which clips, what that costs in all, and a button that says it."""
+    person = guard.require()
+    step, last = _choose_steps(clips)
+    only_missing = st.toggle("Only what is missing or out of date", value=True, key="run-missing")
+    wanted = campaigns.clips_to_make(clips, step, only_missing=only_missing)
+    if not wanted:
+        st.markdown(f":gray[No clip needs {'a' if step != 'ambient' else 'an'} {campaign_words.NOUNS[step]} now.]")
+        return
+    with guard.told():
+        found = campaigns.estimate(person, campaign.id, step, last, clip_ids=wanted)
+        _draw_total(person, found)
+        confirmed = found.credits
+        if step != last:
+            confirmed = _amount(found)
+        possible = any(line.quote for line in found.lines)
+        if st.button(
+            campaign_words.makes(step, last, len(wanted)),
+            type="primary",
+            disabled=bool(person.fal_lock_reason) or not possible,
+            key="run-start",
+        ):
+            _start(person, campaign, step, last, wanted, confirmed)
+
+
+def _choose_steps(clips: tuple[Clip, ...]) -> tuple[Step, Step]:
+    wanted = [step for step in STEPS if any(clip.step(step).recipe for clip in clips)] or list(STEPS[:1])
+    usual = next((step for step in wanted if campaigns.clips_to_make(clips, step, only_missing=True)), wanted[0])
+    step = st.segmented_control(
+        "Step", wanted, default=usual, format_func=LABELS.__getitem__, required=True, key="run-step"
+    )
+    step = step or usual
+    later = wanted[wanted.index(step) + 1 :]
+    if not later or not st.toggle("Then go on with the next steps by itself", key="run-chain"):
+        return step, step
+    last = st.selectbox("Up to", later, index=len(later) - 1, format_func=LABELS.__getitem__, key=f"run-last-{step}")
+    return step, last
+
+
+def _draw_total(person: Person, found: Estimate) -> None:
+    usd = f"about {words.escape(words.usd(found.usd))}"
+    if person.is_unmetered:
+        st.markdown(f"**No credits** · {usd} · counted in the budget")
+    else:
+        left = found.available - found.credits
+        after = f"{words.credits(left)} left after" if left >= 0 else f":red[{words.credits(-left)} short]"
+        st.markdown(f"**{words.credits(found.credits)}** · {usd} · {after}")
+        if left < 0:
+            st.markdown(
+                ":small[:gray[It stops when your credits are used up and says which clips wait. "
+                "Nothing that is made is lost.]]"
+            )
+    for line in found.problems:
+        st.markdown(f":small[:orange[{words.escape(f'{line.clip_name}: {line.problem}')}]]")
+
+
+def _amount(found: Estimate) -> int:
+    """What the person agrees to for the steps that nobody presses a button for."""
+    amount = st.number_input(
+        "May use up to, in credits",
+        min_value=0,
+        max_value=_MOST,
+        value=found.credits,
+        step=1,
+        key=f"run-amount-{found.credits}",
+        help="It stops there and says which clips wait. What fails does not count.",
+    )
+    return int(amount)
+
+
+def _start(
+    person: Person, campaign: Campaign, step: Step, last: Step, wanted: tuple[UUID, ...], confirmed: int
+) -> None:
+    run_id: UUID = st.session_state.setdefault(_RUN_ID, uuid4())  # a second click starts no second run
+    campaigns.start_run(person, campaign.id, step, last, clip_ids=wanted, confirmed_credits=confirmed, run_id=run_id)
+    del st.session_state[_RUN_ID]
+    campaign_address.close_dialog()
+    st.toast("On its way. You may close this page.")
+    st.rerun()
+
+
+def draw(person: Person, campaign: Campaign, run: Run, names: Mapping[UUID, str]) -> None:
+    """A run that goes on or waits: how far it is, what it has used, which clips wait and why."""
+    with st.container(border=True, key="run", gap=8):
+        with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+            title = "Generating" if run.state == "running" else "Waiting for you"
+            st.markdown(f"{title} · {campaign_words.steps_of(run)}", width="content")
+            if campaign.may_change:
+                _actions(person, run)
+        st.progress(run.done / len(run.clips) if run.clips else 0.0)
+        done = f"{run.done} of {words.count(len(run.clips), 'clip')} done · {campaign_words.used(run)}"
+        st.markdown(f":small[:gray[{done}]]")
+        for item in run.waiting:
+            said = campaign_words.waits(item, names.get(item.clip_id, f"Clip {item.position}"))
+            st.markdown(f":small[:orange[{words.escape(said)}]]")
+
+
+def _actions(person: Person, run: Run) -> None:
+    with st.container(horizontal=True, width="content", vertical_alignment="center"):
+        if run.waiting:
+            with st.popover("Go on", key="run-go-on"):
+                _resume(person, run)
+        if st.button(
+            "Stop", type="tertiary", key="run-stop", help="Starts nothing new. What is being made is finished."
+        ):
+            with guard.told():
+                campaigns.stop_run(person, run.id)
+                st.rerun()
+
+
+def _resume(person: Person, run: Run) -> None:
+    amount = st.number_input(
+        "May use up to, in credits",
+        min_value=run.confirmed_credits,
+        max_value=max(_MOST, run.confirmed_credits),
+        value=run.confirmed_credits,
+        step=1,
+        key=f"run-more-{run.id}",
+    )
+    if st.button("Go on with these clips", type="primary", key="run-resume"):
+        with guard.told():
+            campaigns.resume_run(person, run.id, confirmed_credits=int(amount))
+            st.rerun()

@@ -1,0 +1,74 @@
+"""Campaigns in words: how a step stands, what a run does. Pure functions; nothing here is escaped."""
+
+from core.campaigns import LABELS, Campaign, Clip, Run, RunClip, Step, StepState, Version
+from ui import words
+
+NOUNS: dict[Step, str] = {
+    "first_frame": "first frame",
+    "video": "video",
+    "voice": "voice",
+    "ambient": "ambience",
+    "transcript": "transcript",
+}
+
+
+def facts(campaign: Campaign) -> str:
+    """3 clips · 8 of 15 steps made · 45 credits · $1.20."""
+    parts = [words.count(campaign.clips, "clip")]
+    if campaign.wanted_steps:
+        parts.append(f"{words.number(campaign.made_steps)} of {words.count(campaign.wanted_steps, 'step')} made")
+    if campaign.credits or campaign.spent_usd:
+        parts += [words.credits(campaign.credits), words.usd(campaign.spent_usd)]
+    return " · ".join(parts)
+
+
+def whose(campaign: Campaign, is_mine: bool) -> str:
+    """Private; Shared with the team; Shared by Mara Costa."""
+    if campaign.visibility == "team":
+        return "Shared with the team" if is_mine else f"Shared by {campaign.owner_name}"
+    return "Private" if is_mine else f"Private to {campaign.owner_name}"
+
+
+def state(step: StepState) -> str:
+    """In the making; v2; v2 · out of date; Not made yet; Left out."""
+    if step.open_jobs:
+        return "In the making"
+    if step.current is not None:
+        return f"v{step.current.number} · out of date" if step.is_outdated else f"v{step.current.number}"
+    return "Left out" if step.recipe is None else "Not made yet"
+
+
+def outdated(clip: Clip, step: StepState) -> str:
+    """Why a step is out of date and what to do; empty when it is not."""
+    if not step.is_outdated:
+        return ""
+    return f"{LABELS[step.step]} of {clip.name} was made from something that has changed since. Make it again."
+
+
+def version(version: Version) -> str:
+    """Version 3 · current."""
+    return f"Version {version.number} · current" if version.is_current else f"Version {version.number}"
+
+
+def steps_of(run: Run) -> str:
+    """First frame; First frame to transcript."""
+    if run.first_step == run.last_step:
+        return LABELS[run.first_step]
+    return f"{LABELS[run.first_step]} to {LABELS[run.last_step].lower()}"
+
+
+def used(run: Run) -> str:
+    """24 of 60 confirmed credits used."""
+    return f"{words.number(run.used_credits)} of {words.number(run.confirmed_credits)} confirmed credits used"
+
+
+def waits(item: RunClip, name: str) -> str:
+    """Clip 2, video: You are 8 credits short."""
+    return f"{name}, {LABELS[item.step].lower()}: {item.reason or 'it waits.'}"
+
+
+def makes(step: Step, last: Step, clips: int) -> str:
+    """Generate 3 first frames; Generate 3 clips from first frame to video."""
+    if step == last:
+        return f"Generate {words.count(clips, NOUNS[step])}" if clips != 1 else f"Generate {NOUNS[step]}"
+    return f"Generate {words.count(clips, 'clip')} from {NOUNS[step]} to {NOUNS[last]}"

@@ -1,0 +1,165 @@
+"""A job in words: title, kind, state, the lines under pictures and in tables. Pure functions."""
+
+from datetime import datetime, tzinfo
+from decimal import Decimal
+
+from core.catalog import GENERATION_TYPES
+from core.models import CreditEntry, Job, Output
+from ui import words
+
+MEDIA = {"image": "Image", "video": "Video", "voice": "Voice", "3d": "3D"}
+_SENDING_SECONDS = 30
+STATUS = {"completed": "Done", "failed": "Failed", "cancelled": "Cancelled"}
+_ENTRIES = {
+    "welcome": "Welcome",
+    "grant": "Granted",
+    "purchase": "Bought",
+    "hold": "Set aside",
+    "capture": "Job charged",
+    "release": "Returned",
+    "refund": "Refunded",
+    "chargeback": "Taken back",
+    "reversal": "Given back",
+    "settlement": "Debt settled",
+    "waiver": "Debt forgiven",
+    "freeze": "Kept back",
+    "unfreeze": "Set free",
+    "adjustment": "Adjusted",
+}
+
+
+def media(job: Job) -> str:
+    """image, video, voice or 3d. A type that has left the catalogue is told by what it made."""
+    known = GENERATION_TYPES.get(job.generation_type)
+    if known is not None:
+        return known.media
+    made = job.outputs[0].media_type.split("/")[0] if job.outputs else "image"
+    return {"audio": "voice", "model": "3d"}.get(made, made if made in MEDIA else "image")
+
+
+def status(job: Job) -> str:
+    """Done, Failed, Cancelled; Delivered late for what came after its job had been closed; Running."""
+    return "Delivered late" if job.is_late else STATUS.get(job.status, "Running")
+
+
+def kind(job: Job) -> str:
+    return MEDIA[media(job)]
+
+
+def model(job: Job) -> str:
+    """The model without its remark: Flux Schnell."""
+    known = GENERATION_TYPES.get(job.generation_type)
+    return known.label.split(" · ")[0] if known is not None else job.generation_type
+
+
+def title(job: Job) -> str:
+    """A few words of the prompt, in quotes when they are spoken; of a transcript what was said; the model when there is
+    neither. Not escaped."""
+    short = words.headline(job.prompt or str((job.result_data or {}).get("text") or ""))
+    if not short:
+        return f"{kind(job)} by {model(job)}"
+    return f"“{short}”" if media(job) == "voice" else short
+
+
+def length(job: Job) -> Decimal | None:
+    """Seconds of the first output that has a length."""
+    return next((output.duration_seconds for output in job.outputs if output.duration_seconds), None)
+
+
+def caption(job: Job, now: datetime, tz: tzinfo) -> str:
+    """Video 0:05 · 1 h ago."""
+    seconds = length(job)
+    what = f"{kind(job)} {words.clip_length(seconds)}" if seconds else kind(job)
+    if len(job.outputs) > 1:
+        what = words.count(len(job.outputs), kind(job).lower())
+    if job.status != "completed":
+        what = f"{kind(job)} · {status(job)}"
+    return f"{what} · {words.ago(job.completed_at or job.created_at, now, tz)}"
+
+
+def progress(job: Job, now: datetime) -> float:
+    """How full the bar is, 0 to 1: what fal.ai says, else the time that has gone by against the usual, never full."""
+    if job.progress is not None:
+        return float(min(Decimal(1), max(Decimal(0), job.progress)))
+    if job.status != "in_progress" or job.started_at is None:
+        return 0.0
+    return min(0.95, max(0.0, (now - job.started_at).total_seconds() / max(1, job.expected_seconds)))
+
+
+def state(job: Job, now: datetime) -> str:
+    """In line · position 3 · about 2 min; Rendering · 62% · about 40 s left."""
+    if job.cancel_requested_at is not None and job.is_open:
+        return "Cancelling · waiting for fal.ai to confirm"
+    if job.is_unclear:
+        return "Being sent" if _just_sent(job, now) else "Looking for it at fal.ai · never sent twice"
+    if job.status == "pending":
+        return job.progress_message or "Waiting to be sent"
+    if job.status == "submitted":
+        position = f" · position {job.queue_position + 1}" if job.queue_position is not None else ""
+        return f"In line{position} · {words.about(job.expected_seconds)}"
+    if job.status == "in_progress":
+        share = f" · {words.percent(job.progress)}" if job.progress is not None else ""
+        return f"Rendering{share} · {_left(job, now)}"
+    return status(job)
+
+
+def _just_sent(job: Job, now: datetime) -> bool:
+    """Whether fal.ai may still be about to answer."""
+    return job.submit_attempted_at is not None and (now - job.submit_attempted_at).total_seconds() < _SENDING_SECONDS
+
+
+def _left(job: Job, now: datetime) -> str:
+    elapsed = (now - (job.started_at or job.submitted_at or job.created_at)).total_seconds()
+    seconds = job.expected_seconds - elapsed
+    if job.progress and job.progress > Decimal("0.05"):  # enough of it to tell the pace
+        by_pace = elapsed * float((1 - job.progress) / job.progress)
+        seconds = min(seconds, by_pace) if seconds > 0 else by_pace
+    return f"{words.about(seconds)} left" if seconds > 0 else "a little longer than usual"
+
+
+def cost(job: Job) -> str:
+    """$0.35, confirmed by fal.ai; about $0.35 while it is an estimate."""
+    if job.actual_usd is None or job.cost_source == "estimated":
+        return f"about {words.usd(job.estimated_usd)}"
+    sure = "confirmed by fal.ai" if job.cost_source == "confirmed" else "metered by fal.ai"
+    return f"{words.usd(job.actual_usd)}, {sure}"
+
+
+def charged(job: Job) -> str:
+    """What the job has cost or will cost its person in credits."""
+    if job.is_open:
+        return f"{words.credits(job.credits_held)} set aside" if job.credits_held else "no credits needed"
+    if job.is_late:
+        return "nothing, it came late"
+    if job.credits_charged or not job.credits_held:
+        return words.credits(job.credits_charged)
+    return f"nothing, {words.credits(job.credits_held)} returned"
+
+
+def took(job: Job) -> str | None:
+    """1 min 48 s from asking to the end."""
+    return words.duration(job.completed_at - job.created_at) if job.completed_at else None
+
+
+def is_web(url: str | None) -> bool:
+    """Whether this is an address that a browser loads by itself. Streamlit would read anything else from our disk."""
+    return url is not None and url.startswith(("https://", "http://"))
+
+
+def picture_alt(job: Job, output: Output) -> str:
+    """What a screen reader says for an output."""
+    return f"{kind(job)} {output.position + 1}: {words.headline(job.prompt, 120) or model(job)}"
+
+
+def entry(line: CreditEntry) -> str:
+    """What happened in a line of the ledger."""
+    return _ENTRIES.get(line.kind, line.kind.capitalize())
+
+
+def entry_detail(line: CreditEntry) -> str:
+    """Which job or why. A charge says that the credits had been set aside. Not escaped."""
+    about = words.headline(line.prompt or "") or line.reason or ""
+    if line.kind == "capture":
+        spent = f"{words.credits(line.amount)}, set aside before"
+        return f"{about} · {spent}" if about else spent
+    return about

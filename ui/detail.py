@@ -1,0 +1,208 @@
+"""The detail of one job in a dialog: what came out, what it cost, what happened when, what to do next."""
+
+from functools import partial
+from urllib.parse import urlsplit
+from uuid import UUID, uuid4
+
+import streamlit as st
+
+from core import jobs, media, offers
+from core.catalog import GENERATION_TYPES
+from core.errors import NotFound
+from core.filetypes import EXTENSIONS
+from core.models import Job, Output, Person
+from ui import archives, cards, describe, form, guard, outputs, session, shell, story, transcript, words
+
+WIDTH = 1040
+
+
+def open_from_address(person: Person) -> None:
+    """Show the job that `?job=` names. Nothing happens without it; an unknown one is said so and forgotten."""
+    wanted = st.query_params.get("job")
+    if not wanted:
+        return
+    try:
+        job = jobs.get(person, UUID(wanted))
+    except (ValueError, NotFound):
+        del st.query_params["job"]
+        st.toast("There is no such job, or it is not yours.")
+        return
+    st.dialog(words.escape(describe.title(job)), width=WIDTH, on_dismiss=_forget)(_body)(job)
+
+
+def _forget() -> None:
+    st.query_params.pop("job", None)
+
+
+def _body(job: Job) -> None:
+    person = guard.require()
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        _outputs(job)
+        _actions(person, job)
+        st.table(_facts(job), border="horizontal", alt="Facts about this job")
+    with right:
+        _words_of(job)
+        _story(person, job)
+
+
+def _outputs(job: Job) -> None:
+    if job.is_late:
+        st.info("This arrived after its job had been closed. It is yours and costs you nothing.")
+    elif job.error_message and not job.is_open:
+        cards.problem(job.error_message)
+    elif job.is_open:
+        st.progress(describe.progress(job, session.now()))
+        st.markdown(words.escape(describe.state(job, session.now())))
+    with st.container(key="detail-media"):
+        _files(job)
+
+
+def _files(job: Job) -> None:
+    outputs.draw_all(job)
+    if job.status == "completed" and not job.result_data and not any(describe.is_web(o.url) for o in job.outputs):
+        st.markdown(":gray[The files are being copied. They appear here in a moment.]")
+
+
+def _actions(person: Person, job: Job) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", key="detail-actions"):
+        _downloads(job)
+        if job.is_open and job.user_id == person.user_id:
+            _open_actions(person, job)
+        if job.status in ("failed", "cancelled") and job.user_id == person.user_id and st.button("Try again"):
+            _try_again(person, job)
+        if job.generation_type in GENERATION_TYPES and st.button("Use again"):
+            form.put_back(job)
+            st.switch_page(shell.PAGES / "generate.py")
+        with st.container(horizontal=True, width="content", vertical_alignment="center", gap="small"):
+            _use_as_input(job)
+        with st.popover("Copy link", type="tertiary"):
+            st.code(_link(job), language=None)
+
+
+def _try_again(person: Person, job: Job) -> None:
+    """A new job with the same inputs, opened here. Its id is kept until it is made: a second click finds the same."""
+    key = f"retry-{job.id}"
+    new_id: UUID = st.session_state.setdefault(key, uuid4())
+    with guard.told():
+        made = jobs.retry(person, job.id, new_id=new_id)
+        st.query_params["job"] = str(made.id)
+        del st.session_state[key]
+        st.rerun()
+
+
+def _open_actions(person: Person, job: Job) -> None:
+    if job.is_unclear and st.button("Check again"):
+        with guard.told():
+            jobs.check_again(person, job.id)
+            st.rerun()
+    if st.button("Cancel", disabled=job.cancel_requested_at is not None):
+        cards.cancel(job)
+
+
+def _use_as_input(job: Job) -> None:
+    """Into any model that takes such a file."""
+    made = {output.position: output for output in job.outputs if describe.is_web(output.url)}
+    output = made[_which(job, list(made))] if made else None
+    on_offer = offers.offers()
+    fields = form.uses(on_offer, output.media_type) if output is not None else {}
+    if output is None or not fields:
+        return
+    picked = st.menu_button(
+        "Use as input for",
+        list(fields),
+        format_func=lambda key: words.escape(on_offer[key].label),
+        type="tertiary",
+        key=f"use-{job.id}",
+    )
+    if picked is not None:
+        form.put_input(picked, fields[picked], job, output)
+        st.switch_page(shell.PAGES / "generate.py")
+
+
+def _which(job: Job, places: list[int]) -> int:
+    """Which of several results is meant."""
+    if len(places) == 1:
+        return places[0]
+    picked = st.segmented_control(
+        "Which one",
+        places,
+        default=places[0],
+        format_func=lambda place: str(place + 1),
+        required=True,
+        key=f"which-{job.id}",
+        label_visibility="collapsed",
+    )
+    return places[0] if picked is None else picked
+
+
+def _downloads(job: Job) -> None:
+    """One file as it is, several as a ZIP; a transcript as text and subtitles."""
+    if len(job.outputs) > 1:
+        archives.button("Download all", archives.of_jobs([job.id]))
+    for number, output in enumerate(job.outputs, start=1):
+        _download(job, output, number)
+    if transcript.text_of(job):
+        transcript.downloads(job, key="detail")
+
+
+def _download(job: Job, output: Output, number: int) -> None:
+    many = len(job.outputs) > 1
+    st.download_button(
+        f"{describe.kind(job)} {number}" if many else "Download",
+        partial(_bytes_of, output),
+        file_name=f"atelier-{str(job.id)[:8]}-{number}.{EXTENSIONS.get(output.media_type, 'bin')}",
+        mime=output.media_type,
+        type="tertiary" if many else "primary",
+        icon=":material/download:",
+        on_click="ignore",
+        key=f"download-{output.id}",
+    )
+
+
+def _bytes_of(output: Output) -> bytes:
+    return media.download(output)[0]
+
+
+def _link(job: Job) -> str:
+    parts = urlsplit(st.context.url or "")
+    return f"{parts.scheme}://{parts.netloc}/jobs?job={job.id}"
+
+
+def _facts(job: Job) -> dict[str, str]:
+    """Label → words, escaped for the table's markdown."""
+    seconds = describe.length(job)
+    kind = f"{describe.kind(job)}, {words.duration(seconds)}" if seconds else describe.kind(job)
+    size = next((f"{output.width} × {output.height}" for output in job.outputs if output.width and output.height), None)
+    facts = {
+        "Type": f"{kind}, {size}" if size else kind,
+        "Model": describe.model(job),
+        "Charged": describe.charged(job),
+        "Cost": describe.cost(job),
+        "Time": describe.took(job),
+        "Again from": words.short_id(str(job.retried_from)) if job.retried_from else None,
+    }
+    return {f":gray[{name}]": words.escape(value) for name, value in facts.items() if value}
+
+
+def _words_of(job: Job) -> None:
+    if job.prompt:
+        st.subheader("Prompt", anchor=False)
+        st.text(job.prompt)
+
+
+def _story(person: Person, job: Job) -> None:
+    st.subheader("Story", anchor=False)
+    told = story.steps(job, jobs.story(person, job.id))
+    for number, step in enumerate(told, start=1):
+        icon = ":material/error:" if step.is_trouble else ":material/check:"
+        label = f"{words.escape(step.title)} :gray[· {words.clock(step.at, session.tz())}]"
+        if number == len(told):  # a step without content ends the line
+            label = f"{label} :gray[· {words.escape(step.note)}]" if step.note else label
+            st.expander(label, icon=icon, type="step")
+            break
+        with st.expander(label, icon=icon, type="step", expanded=True):
+            st.markdown(f":small[:gray[{words.escape(step.note)}]]" if step.note else "")
+    if job.fal_request_id:
+        with st.popover("Request id", type="tertiary"):
+            st.code(job.fal_request_id, language=None)

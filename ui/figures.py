@@ -1,0 +1,111 @@
+"""The five figures on top of the admin page, what else needs an eye, and what is wrong when something is."""
+
+from typing import Literal
+
+import streamlit as st
+
+from core import operations
+from core.models import Budget, Person
+from core.operations import Overview
+from ui import session, words
+
+WORKER_LATE_SECONDS = 60
+_SHOWN_VIOLATIONS = 5
+_TONES: dict[str, Literal["green", "yellow", "red", "gray"]] = {"ok": "green", "low": "yellow", "out": "red"}
+
+
+def draw(person: Person, overview: Overview) -> None:
+    """Running, done, spent, left, books; each answers in one glance, with words and not with colour alone."""
+    with st.grid(5, min_column_width=150, gap="small"):
+        _metric("Running now", words.number(overview.running), *_running(overview))
+        _metric("Done today", words.number(overview.done_today), *_failed(overview))
+        _metric("Spent today", words.usd(overview.spent_today, 2), *against_usual(overview))
+        _metric("Left to spend", *_left(overview.budget))
+        _metric("Books", *_books(overview))
+    st.markdown(f":small[:gray[{words.escape(besides(overview))}]]")
+    _trouble(person, overview)
+
+
+def besides(overview: Overview) -> str:
+    """$4.12 spent this month · 2 people wait · 1 dead letter. Not escaped."""
+    waiting, dead = overview.people_waiting, overview.inbox.get("dead", 0)
+    parts = [f"{words.usd(overview.spent_month, 2)} spent this month"]
+    parts.append("1 person waits for approval" if waiting == 1 else f"{words.number(waiting)} people wait for approval")
+    if dead:
+        parts.append(words.count(dead, "dead letter"))
+    return " · ".join(parts)
+
+
+def _metric(label: str, value: str, note: str, color: Literal["green", "yellow", "red", "gray"]) -> None:
+    st.metric(
+        label,
+        words.escape(value),
+        words.escape(note),
+        delta_color=color,
+        delta_arrow="off",
+        border=True,
+        height="stretch",
+    )
+
+
+def _running(overview: Overview) -> tuple[str, Literal["red", "gray"]]:
+    if overview.stuck:
+        return f"{words.number(overview.stuck)} stuck", "red"
+    return f"{words.number(overview.in_line)} in line", "gray"
+
+
+def _failed(overview: Overview) -> tuple[str, Literal["red", "gray"]]:
+    if overview.failed_last_hour:
+        return f"{words.number(overview.failed_last_hour)} failed in 1 h", "red"
+    failed = overview.failed_today
+    return (f"{words.number(failed)} failed", "red") if failed else ("none failed", "gray")
+
+
+def against_usual(overview: Overview) -> tuple[str, Literal["green", "yellow", "gray"]]:
+    """↓ 25% vs usual, against the mean of the last days with any spend."""
+    if overview.spent_usual <= 0:
+        return "nothing usual yet", "gray"
+    change = int(((overview.spent_today / overview.spent_usual) - 1) * 100)
+    if change == 0:
+        return "as usual", "gray"
+    return (f"↓ {-change}% vs usual", "green") if change < 0 else (f"↑ {change}% vs usual", "yellow")
+
+
+def _left(budget: Budget) -> tuple[str, str, Literal["green", "yellow", "red", "gray"]]:
+    if budget.remaining is None or budget.share is None:
+        return "Not known", "enter a balance", "gray"
+    return words.usd(budget.remaining, 2), f"{words.percent(budget.share)}, alert at 25%", _TONES[budget.tone]
+
+
+def _books(overview: Overview) -> tuple[str, str, Literal["red", "gray"]]:
+    if overview.audited_at is None or overview.violations is None:
+        return "Not audited", "audit in Operations", "gray"
+    checked = f"Checked {words.ago(overview.audited_at, session.now(), session.tz()).lower()}"
+    if overview.violations:
+        return words.count(overview.violations, "fault"), checked, "red"
+    return "In balance", checked, "gray"
+
+
+def _trouble(person: Person, overview: Overview) -> None:
+    now = session.now()
+    beat = overview.worker_beat_at
+    if beat is None or (now - beat).total_seconds() > WORKER_LATE_SECONDS:
+        since = f"since {words.exact(beat, now, session.tz())}" if beat else "yet"
+        st.error(
+            f"**The worker has not been seen {words.escape(since)}.** Jobs are not looked at until it runs again.",
+            icon=":material/error:",
+        )
+    if overview.fal_unwell_since is not None:
+        since = words.exact(overview.fal_unwell_since, now, session.tz())
+        last = words.escape(overview.fal_last_error or "")
+        st.warning(
+            f"**fal.ai has been in trouble since {words.escape(since)}.** {last}",
+            icon=":material/error:",
+        )
+    if overview.violations:
+        found = operations.audit(person)[:_SHOWN_VIOLATIONS]
+        listed = "\n".join(f"- {words.escape(violation)}" for violation in found)
+        st.error(
+            f"**The books are not in balance.** Stop and look before anything else.\n\n{listed}",
+            icon=":material/error:",
+        )

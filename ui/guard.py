@@ -1,0 +1,59 @@
+"""The first line of every page: who may see it. A menu is no guard."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+import streamlit as st
+
+from core.errors import AtelierError, DatabaseUnavailable
+from core.models import Person
+from ui import sentences, session, words
+
+
+def require(*, admin: bool = False) -> Person:
+    """The person who may see this page; for everybody else one sentence, and nothing of the page runs."""
+    try:
+        person = session.current()
+    except DatabaseUnavailable as error:
+        unavailable(error)
+    if person is None:
+        _refuse("Sign in to see this page.")
+    if not person.may_generate:
+        _refuse("Your account has to be approved by an admin first.")
+    if admin and not person.is_admin:
+        _refuse("This page is for admins.")
+    return person
+
+
+def _refuse(sentence: str) -> NoReturn:
+    st.info(sentence)
+    st.stop()
+
+
+def unavailable(error: AtelierError) -> NoReturn:
+    """A calm page when the database does not answer, with a way to try again; ends the run."""
+    with st.container(border=True, horizontal_alignment="center", key="nothing-unavailable"):
+        st.subheader("One moment", anchor=False, text_alignment="center")
+        st.markdown(f":gray[{words.escape(error.sentence)}]", text_alignment="center")
+        st.button("Try again", key="try_again")
+    st.stop()
+
+
+def crashed(_error: Exception) -> bool:
+    """What is shown when a page breaks: the log has the rest. True keeps Streamlit's own box away."""
+    st.error(
+        "**Something broke on this page.** Jobs that are under way go on, and nothing is charged twice. "
+        "Load the page again.",
+        icon=":material/error:",
+    )
+    return True
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Whatever a rule of ours or an outside service refuses in here is told to the person in its own sentence."""
+    try:
+        yield
+    except AtelierError as error:
+        st.error(sentences.marked(error.sentence), icon=":material/error:")

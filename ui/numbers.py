@@ -1,0 +1,54 @@
+"""The numbers of a chart: the same as a table, and as a file for a spreadsheet."""
+
+from collections.abc import Callable, Sequence
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from core.csv_file import csv_file
+from ui import words
+
+_HIGHEST = 400  # pixels, then the table scrolls
+_ROW = 36
+
+Rows = Sequence[Sequence[Any]]
+
+
+def below(name: str, columns: Sequence[str], rows: Rows, *, file: str) -> None:
+    """Under a chart, folded up: its numbers. `name` says what they are, `file` names the file without its ending."""
+    with st.expander("Numbers", type="compact", key=f"numbers-{file}"):
+        frame = pd.DataFrame([[_shown(value) for value in row] for row in rows], columns=list(columns))
+        height = min(_HIGHEST, _ROW * (len(rows) + 1) + 4)
+        st.dataframe(frame, hide_index=True, height=height, key=f"table-{file}", alt=name)
+        download(columns, rows, file=file)
+
+
+def download(columns: Sequence[str], rows: Rows | Callable[[], Rows], *, file: str) -> None:
+    """A button for the file. Rows that are costly to get are a function, called when the button is pressed."""
+
+    def make() -> bytes:
+        return csv_file(columns, rows() if callable(rows) else rows)
+
+    st.download_button(
+        "Download CSV",
+        make,
+        file_name=f"{file}.csv",
+        mime="text/csv",
+        type="tertiary",
+        icon=":material/download:",
+        on_click="ignore",
+        key=f"csv-{file}",
+    )
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, Decimal):
+        return words.usd(value, 2)
+    if isinstance(value, date):
+        return f"{value:%d %b %Y}".lstrip("0")
+    return words.number(value) if isinstance(value, int) else str(value)

@@ -1,0 +1,34 @@
+"""Sentences for when something went wrong: what happened, what it cost, what to do. Pure functions.
+
+Most of them come from `core` (errors, failed jobs); here are those of the sign-in page, and how all are set.
+"""
+
+import re
+
+from ui import words
+
+# Codes that travel in the query string of the sign-in page. An unknown one gets the plain sentence.
+SIGN_IN_ERRORS = {
+    "WRONG": "This email and password do not match. Check both and try again.",
+    "TOO_MANY": "Too many tries. Wait a quarter of an hour and try again.",
+    "NOT_CONFIRMED": "Confirm your email first: we sent you a link.",
+    "BAD_EMAIL": "This email does not work here. Enter a full one, such as you@company.com.",
+    "BAD_NAME": "Enter your name, 120 characters at most.",
+    "WEAK_PASSWORD": "This password is too weak. Choose a longer one, at least 10 characters.",
+    "DATABASE_UNAVAILABLE": "Our records could not be reached. Try again in a moment.",
+}
+SIGN_IN_PLAIN = "That did not work. Try again in a moment."
+NOTICES = {
+    "signed_up": "Thank you. If this email is new here, your account is made: sign in, and an admin approves it.",
+    "reset_sent": "If there is an account with this email, a link for a new password is on its way.",
+}
+_FIRST = re.compile(r"(.+?[.!?…])(?:\s+(.*))?", re.DOTALL)
+
+
+def marked(sentence: str) -> str:
+    """Markdown of a sentence from `core` or fal.ai: its first part bold, all of it escaped."""
+    found = _FIRST.fullmatch(sentence.strip())
+    if found is None:
+        return words.escape(sentence)
+    head, rest = found.groups()
+    return f"**{words.escape(head)}** {words.escape(rest)}" if rest else f"**{words.escape(head)}**"

@@ -1,0 +1,82 @@
+"""What goes into a field that takes files: an upload, a recording, an earlier result or a part of one."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+from uuid import UUID
+
+from core import inputs
+from core.catalog import Field
+from core.decoding import Moment
+from core.models import Job, Output, Person
+from ui import describe
+
+Family = Literal["image", "audio"]
+FILE_KINDS = ("image", "images", "audio")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One of: `url`, which fal.ai can read already; `data`, which has to be uploaded; `output`, one of our results.
+
+    `moment` picks the frame when a picture is taken from a video. `preview` is what a browser can show of it.
+    """
+
+    family: Family
+    title: str = ""
+    url: str = ""
+    data: bytes = b""
+    output: UUID | None = None
+    media_type: str = ""  # of the output
+    moment: Moment = "last"
+    preview: str = ""
+
+    @property
+    def is_frame(self) -> bool:
+        return self.family == "image" and self.media_type.startswith("video/")
+
+
+def family_of(field: Field) -> Family:
+    return "audio" if field.kind == "audio" else "image"
+
+
+def fits(field_family: Family, media_type: str) -> bool:
+    """Whether something can be taken from a file of this type: a video has frames and sound."""
+    return media_type.startswith((f"{field_family}/", "video/"))
+
+
+def of_output(family: Family, job: Job, output: Output) -> Source:
+    """A result as input. Its preview is the picture itself, when it is one."""
+    picture = output.media_type.startswith("image/")
+    number = f" · {output.position + 1}" if len(job.outputs) > 1 else ""
+    return Source(
+        family=family,
+        title=f"{describe.title(job)}{number}",
+        output=output.id,
+        media_type=output.media_type,
+        preview=(output.url or "") if picture else "",
+    )
+
+
+def address(person: Person, source: Source) -> str:
+    """Where fal.ai finds it; what is not there yet is sent first.
+
+    Raises InvalidInput, NotFound, FalError, DatabaseUnavailable.
+    """
+    if source.url:
+        return source.url
+    if source.output is None:
+        send = inputs.picture if source.family == "image" else inputs.recording
+        return send(person, source.data).url
+    if source.is_frame:
+        return inputs.frame(person, source.output, source.moment).url
+    if source.family == "audio" and source.media_type.startswith("video/"):
+        return inputs.sound(person, source.output).url
+    return inputs.from_output(person, source.output).url
+
+
+def moment_words(moment: Moment) -> str:
+    """First frame; Last frame; Frame at 2.5 s."""
+    if isinstance(moment, Decimal):
+        return f"Frame at {moment.normalize():f} s"
+    return f"{moment.capitalize()} frame"

@@ -1,0 +1,143 @@
+"""What our own routes share: who may post, where to go next, the session cookie, headers."""
+
+from collections.abc import Awaitable, Callable
+from urllib.parse import parse_qsl, quote, urlsplit
+
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from core import sessions
+from core.settings import get_settings
+
+EMAIL_COOKIE = "atelier_email"
+_EMAIL_SECONDS = 300
+_FORM_BYTES = 16_384
+_HEADERS = {
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "SAMEORIGIN",
+}
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+def is_cross_site(request: Request) -> bool:
+    """Whether a browser says that another site made this request.
+
+    `Sec-Fetch-Site` decides; browsers that do not send it send `Origin`, which must be this host. A request with
+    neither comes from no browser, so there is no cookie of a person to abuse.
+    """
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site not in ("same-origin", "none")
+    origin = request.headers.get("origin")
+    return origin is not None and urlsplit(origin).netloc != request.headers.get("host")
+
+
+def same_site_only(handler: Handler) -> Handler:
+    """Refuse cross-site posts: own routes get no such check from Streamlit."""
+
+    async def guarded(request: Request) -> Response:
+        if is_cross_site(request):
+            return PlainTextResponse("This form can only be sent from Atelier itself.", status_code=403)
+        return await handler(request)
+
+    return guarded
+
+
+def own_origin(request: Request) -> str:
+    """This app as the browser sees it, "https://studio.example": what it says itself, for a proxy may hide it.
+
+    Only for posts that `same_site_only` has let through.
+    """
+    origin = urlsplit(request.headers.get("origin") or "")
+    if origin.scheme in ("http", "https") and origin.netloc:
+        return f"{origin.scheme}://{origin.netloc}"
+    return f"{'https' if _is_secure(request) else 'http'}://{request.url.netloc}"
+
+
+def local_path(target: str | None) -> str:
+    """`target` when it is a path of this app, else "/". Never another host, never one of our own actions."""
+    if not target or not target.startswith("/") or target.startswith(("//", "/\\", "/session/")):
+        return "/"
+    if not target.isprintable() or "\\" in target:
+        return "/"
+    parts = urlsplit(target)
+    return "/" if parts.scheme or parts.netloc else target
+
+
+async def read_form(request: Request) -> dict[str, str]:
+    """The fields of a small urlencoded form. Raises 413 when it is not small, 400 when it is not text."""
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _FORM_BYTES:
+            raise HTTPException(413)
+    try:
+        return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=20))
+    except ValueError as error:
+        raise HTTPException(400) from error
+
+
+def redirect(path: str) -> RedirectResponse:
+    """303: whatever was posted, the browser goes on with GET."""
+    return RedirectResponse(path, status_code=303, headers={"Cache-Control": "no-store"})
+
+
+def _is_secure(request: Request) -> bool:
+    return request.url.scheme == "https" or get_settings().is_production
+
+
+def set_session(response: Response, request: Request, signed_in: sessions.SignedIn) -> None:
+    """Put the opaque session id where scripts cannot read it."""
+    response.set_cookie(
+        sessions.COOKIE_NAME,
+        signed_in.cookie_value,
+        max_age=signed_in.max_age,
+        path="/",
+        httponly=True,
+        samesite="lax",
+        secure=_is_secure(request),
+    )
+    response.delete_cookie(EMAIL_COOKIE, path="/")
+
+
+def clear_session(response: Response) -> None:
+    response.delete_cookie(sessions.COOKIE_NAME, path="/")
+
+
+def remember_email(response: Response, request: Request, email: str) -> None:
+    """Keep what was typed for the next try, for five minutes. Never the password."""
+    response.set_cookie(
+        EMAIL_COOKIE,
+        quote(email[:254], safe="@."),
+        max_age=_EMAIL_SECONDS,
+        path="/",
+        httponly=True,
+        samesite="lax",
+        secure=_is_secure(request),
+    )
+
+
+class SecurityHeaders:
+    """ASGI middleware: no framing by other sites, no guessing of types, no paths of ours sent elsewhere."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self.app(scope, receive, send_with_headers)
