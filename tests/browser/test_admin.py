@@ -1,0 +1,111 @@
+"""What an admin does: approve two people, change a price, replay a dead letter, and find it all in the trail."""
+
+import csv
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+from playwright.sync_api import Page, expect
+
+from local.people import ADMIN
+from tests.browser.conftest import Site, click_row, go, settle, sign_up
+
+WHOLE_STORY = 60_000  # milliseconds: an upper bound against hanging, not a measure
+CHANGED = "render_highres"  # no other test here uses it
+
+
+def ask(site: Site, query: str, *values: Any) -> Any:
+    """The first row of an answer of the database."""
+    with psycopg.connect(site.database_url, autocommit=True) as connection:
+        cursor = connection.execute(query, values)
+        return cursor.fetchone() if cursor.description else None
+
+
+def set_credits(page: Page, site: Site, credits: int, reason: str) -> None:
+    """Through the dialog of a type in the catalogue."""
+    row = ask(
+        site,
+        "select count(*) from public.generation_types where position <"
+        " (select position from public.generation_types where generation_type = %s)",
+        CHANGED,
+    )[0]
+    go(page, "/admin?section=Catalogue")
+    click_row(page, "catalogue-table", row)
+    page.get_by_role("spinbutton", name="Credits per image").fill(str(credits))
+    page.keyboard.press("Tab")
+    settle(page)
+    page.get_by_role("textbox", name="Reason, kept in the trail").fill(reason)
+    page.keyboard.press("Tab")
+    settle(page)
+    page.get_by_role("button", name="Save type").click()
+    expect(page.get_by_text("New jobs have it within half a minute.")).to_be_visible()
+
+
+def test_an_admins_day_is_in_the_trail(
+    admin_page: Page,
+    new_page: Callable[..., Page],
+    new_marketer: Callable[..., tuple[Page, str]],
+    site: Site,
+    tmp_path: Path,
+) -> None:
+    names = [f"{name} {uuid4().hex[:6]}" for name in ("Lea", "Tom")]
+    for name in names:
+        sign_up(new_page(), f"{uuid4().hex[:12]}@example.test", name)
+    ids = [ask(site, "select user_id from public.profiles where full_name = %s", name)[0] for name in names]
+
+    go(admin_page, "/admin")
+    badge = admin_page.get_by_test_id("stTopNavLink").get_by_text(re.compile(r"^\d+$"))
+    expect(badge).to_be_visible()
+    for user_id in ids:
+        admin_page.locator(f".st-key-choose-{user_id}").get_by_role("checkbox").check(force=True)
+        settle(admin_page)
+    admin_page.get_by_role("button", name="Approve 2 chosen").click()
+    expect(admin_page.get_by_text("2 people approved.")).to_be_visible()
+    for user_id in ids:
+        expect(admin_page.locator(f".st-key-waiting-{user_id}")).to_have_count(0)
+        assert ask(site, "select is_approved from public.profiles where user_id = %s", user_id) == (True,)
+
+    usual = ask(site, "select credits from public.generation_types where generation_type = %s", CHANGED)[0]
+    set_credits(admin_page, site, usual + 1, "Dearer since today")
+    try:
+        assert ask(site, "select credits from public.generation_types where generation_type = %s", CHANGED) == (
+            usual + 1,
+        )
+    finally:
+        set_credits(admin_page, site, usual, "And back")
+
+    page, _ = new_marketer(2)
+    page.get_by_role("textbox", name="Prompt").fill("Glass stoppers on sage")
+    page.keyboard.press("Tab")
+    settle(page)
+    page.get_by_role("button", name="Generate 2 images").click()
+    expect(page.get_by_role("img", name=re.compile("Glass stoppers")).first).to_be_visible(timeout=WHOLE_STORY)
+    dead = ask(
+        site,
+        "update public.webhook_events set status = 'dead', error = 'Storage did not answer' where id ="
+        " (select e.id from public.webhook_events e join public.generation_jobs j on j.id = e.job_id"
+        "  where j.prompt = 'Glass stoppers on sage') returning id",
+    )[0]
+    go(admin_page, "/admin?section=Operations")
+    expect(admin_page.get_by_text(re.compile(r"1 dead letter"))).to_be_visible()
+    admin_page.get_by_role("button", name="Replay all 1 dead").click()
+    expect(admin_page.get_by_text("1 replayed: 1 processed.")).to_be_visible()
+    status = ask(site, "select status, attempts from public.webhook_events where id = %s", dead)
+    assert status is not None
+    assert status[0] == "processed"
+
+    go(admin_page, "/admin?section=Trail")
+    with admin_page.expect_download() as started:
+        admin_page.get_by_role("button", name="Download CSV").click()
+    path = tmp_path / "trail.csv"
+    started.value.save_as(path)
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert {line["to whom"] for line in lines if line["action"] == "approve_person"} >= set(names)
+    edits = [line for line in lines if line["action"] == "edit_generation_type" and line["id"] == CHANGED]
+    assert [line["why"] for line in edits] == ["And back", "Dearer since today"]
+    assert [line["id"] for line in lines if line["action"] == "replay_event"] == [str(dead)]
+    assert {line["who"] for line in edits} == {ADMIN.full_name}

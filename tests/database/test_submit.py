@@ -1,0 +1,293 @@
+"""Sending a job: the right to send is given once, and what happened on the way is recorded, whoever was quicker."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from psycopg.errors import UniqueViolation
+
+from tests.database.books import (
+    Books,
+    acceptance,
+    completed,
+    event,
+    failed,
+    refused,
+    request_of,
+)
+
+# The right to send
+
+
+def test_the_right_to_send_is_stamped_before_anything_is_sent(books: Books) -> None:
+    job = books.create(books.person())
+    right = books.call("begin_submit", p_job=job, p_start_seconds=1800, p_check_seconds=30)
+    row = books.job(job)
+    assert (right["id"], row["status"], row["fal_request_id"]) == (str(job), "pending", None)
+    assert row["give_up_at"] - row["submit_attempted_at"] == timedelta(seconds=1800 + 600)
+    assert row["next_check_at"] - row["submit_attempted_at"] == timedelta(seconds=30)
+
+
+def test_the_right_to_send_is_given_once(books: Books) -> None:
+    job = books.create(books.person())
+    assert books.begin(job)
+    with books.unchanged():
+        assert books.begin(job) is None
+
+
+def test_the_right_to_send_is_given_to_one_of_many(books: Books) -> None:
+    job = books.create(books.person())
+    rights = books.race(*[("begin_submit", {"p_job": job, "p_start_seconds": 1800})] * 8)
+    assert sum(right is not None for right in rights) == 1
+
+
+def test_nothing_is_sent_that_is_not_wanted_or_not_there(books: Books) -> None:
+    user = books.person()
+    ended, sent = books.create(user), books.submitted(user)
+    books.call("request_cancel", p_user=user, p_job=ended)
+    with books.unchanged():
+        assert [books.begin(job) for job in (ended, sent, uuid4())] == [None, None, None]
+
+
+# Accepted
+
+
+def test_an_accepted_job_knows_its_request_and_addresses(books: Books) -> None:
+    job = books.create(books.person())
+    books.begin(job)
+    books.accept(job)
+    row = books.job(job)
+    assert (row["status"], row["fal_request_id"], row["queue_position"]) == ("submitted", request_of(job), 3)
+    assert row["status_url"].endswith(f"/{request_of(job)}/status")
+    assert row["response_url"].endswith(f"/{request_of(job)}")
+    assert row["cancel_url"].endswith(f"/{request_of(job)}/cancel")
+    assert row["next_check_at"] - row["submitted_at"] == timedelta(seconds=10)
+    assert books.history(job) == ["created", "submitted"]
+
+
+def test_recording_the_acceptance_twice_changes_nothing(books: Books) -> None:
+    job = books.submitted(books.person())
+    with books.unchanged():
+        books.accept(job)
+
+
+def test_a_job_never_belongs_to_two_requests(books: Books) -> None:
+    job = books.submitted(books.person())
+    with books.unchanged(), refused(409, "ALREADY_SUBMITTED") as refusal:
+        books.accept(job, p_request_id="another")
+    assert refusal.detail == {"request_id": request_of(job), "other": "another"}
+
+
+def test_a_request_never_belongs_to_two_jobs(books: Books) -> None:
+    user = books.person()
+    first, second = books.submitted(user), books.create(user)
+    books.begin(second)
+    with books.unchanged(), pytest.raises(UniqueViolation):
+        books.accept(second, p_request_id=request_of(first))
+
+
+def test_accepting_an_unknown_job_is_refused(books: Books) -> None:
+    with books.unchanged(), refused(404, "NOT_FOUND"):
+        books.accept(uuid4())
+
+
+def test_a_webhook_that_was_quicker_than_the_answer_keeps_its_end(books: Books) -> None:
+    user = books.person(1)
+    job = books.create(user)
+    books.begin(job)
+    assert books.deliver(event(job)) == "settled"
+    ended = books.job(job)
+    books.accept(job)
+    row = books.job(job)
+    assert (row["status"], row["completed_at"], row["submitted_at"]) == (
+        "completed",
+        ended["completed_at"],
+        ended["submitted_at"],
+    )
+    assert (row["queue_position"], books.moves(job), books.balance(user)) == (None, ["hold", "capture"], (0, 0))
+
+
+def test_acceptance_and_webhook_at_once_end_the_job_once(books: Books) -> None:
+    user = books.person(5)
+    for _ in range(5):
+        job = books.create(user)
+        books.begin(job)
+        books.race(("record_submitted", acceptance(job)), ("receive_fal_events", {"p_events": [event(job)]}))
+        assert books.job(job)["status"] == "completed"
+    assert books.balance(user) == (0, 0)
+
+
+def test_an_acceptance_opens_the_lock_and_ends_the_outage(books: Books) -> None:
+    job = books.create(books.person())
+    books.begin(job)
+    books.call("report_provider", p_provider="fal", p_ok=False, p_locked_reason="Exhausted balance.")
+    books.call("report_provider", p_provider="fal", p_ok=False, p_error="No answer.")
+    books.accept(job)
+    state = books.one("select * from private.provider_state where provider = 'fal'")
+    assert (state["locked_at"], state["locked_reason"], state["probe_at"], state["probe_count"]) == (
+        None,
+        None,
+        None,
+        0,
+    )
+    assert state["unwell_since"] is None
+
+
+def test_a_job_whose_cancel_was_asked_while_it_was_sent_is_looked_at_now(books: Books) -> None:
+    user = books.person()
+    job = books.create(user)
+    books.begin(job)
+    books.call("request_cancel", p_user=user, p_job=job)
+    books.accept(job, p_check_seconds=450)
+    assert books.value("select next_check_at <= now() from generation_jobs where id = %s", job)
+
+
+# Nothing left this machine
+
+
+def unsent(books: Books, job: Any) -> Any:
+    return books.call("record_unsent", p_job=job, p_message="fal.ai is busy.", p_check_seconds=6)
+
+
+def test_an_unsent_job_may_be_sent_again(books: Books) -> None:
+    job = books.create(books.person(1))
+    for count in (1, 2, 3):
+        assert books.begin(job)
+        row = unsent(books, job)
+        assert (row["unsent_count"], row["submit_attempted_at"], row["give_up_at"]) == (count, None, None)
+        assert row["progress_message"] == "fal.ai is busy."
+    assert books.history(job) == ["created", "waiting"]
+    assert books.moves(job) == ["hold"]
+
+
+def test_unsent_leaves_alone_what_was_sent_or_has_ended(books: Books) -> None:
+    user = books.person()
+    sent, ended, never_begun = books.submitted(user), books.submitted(user), books.create(user)
+    books.settle(ended, failed())
+    with books.unchanged():
+        assert [unsent(books, job)["status"] for job in (sent, ended, never_begun)] == [
+            "submitted",
+            "failed",
+            "pending",
+        ]
+
+
+def test_what_became_of_an_unknown_job_is_refused(books: Books) -> None:
+    with books.unchanged(), refused(404, "NOT_FOUND"):
+        unsent(books, uuid4())
+    with books.unchanged(), refused(404, "NOT_FOUND"):
+        books.call("record_unclear", p_job=uuid4(), p_message="No clear answer.", p_check_seconds=15)
+
+
+def test_a_cancel_asked_while_the_job_could_not_be_sent_ends_it(books: Books) -> None:
+    user = books.person(1)
+    job = books.create(user)
+    books.begin(job)
+    books.call("request_cancel", p_user=user, p_job=job)
+    assert unsent(books, job)["status"] == "cancelled"
+    assert (books.balance(user), books.moves(job)) == ((1, 0), ["hold", "release"])
+
+
+# Unknown is not failed
+
+
+def test_an_unclear_end_keeps_the_hold_and_is_never_sent_again(books: Books) -> None:
+    user = books.person(1)
+    job = books.unclear(user)
+    row = books.job(job)
+    assert (row["status"], row["progress_message"], row["lease_until"]) == ("pending", "No clear answer.", None)
+    assert (books.balance(user), books.moves(job)) == ((0, 1), ["hold"])
+    assert books.history(job) == ["created", "unclear"]
+    assert books.begin(job) is None
+
+
+def test_an_unclear_job_may_still_be_accepted(books: Books) -> None:
+    job = books.unclear(books.person())
+    assert books.accept(job)["status"] == "submitted"
+
+
+def test_unclear_leaves_alone_what_is_known(books: Books) -> None:
+    user = books.person()
+    sent, found = books.submitted(user), books.create(user)
+    books.begin(found)
+    books.deliver(event(found))
+    with books.unchanged():
+        for job in (sent, found):
+            books.call("record_unclear", p_job=job, p_message="No clear answer.", p_check_seconds=15)
+
+
+def test_giving_up_returns_the_hold_and_says_why(books: Books) -> None:
+    user = books.person(1)
+    job = books.unclear(user)
+    assert books.give_up(job)["status"] == "failed"
+    row = books.job(job)
+    assert (row["error_type"], row["verdict_source"], row["spent_usd"]) == ("submit_unconfirmed", "worker", 0)
+    assert books.balance(user) == (1, 0)
+
+
+# Progress
+
+
+def look(job: Any, state: str, **more: Any) -> dict[str, Any]:
+    return {"job": str(job), "state": state, "check_seconds": 5} | more
+
+
+def test_progress_follows_fal(books: Books) -> None:
+    job = books.submitted(books.person())
+    assert books.call("record_progress", p_updates=[look(job, "queued", queue_position=2)]) == 1
+    row = books.job(job)
+    assert (row["status"], row["queue_position"], row["started_at"], row["check_count"]) == ("submitted", 2, None, 1)
+    assert row["next_check_at"] - row["checked_at"] == timedelta(seconds=5)
+    books.call("record_progress", p_updates=[look(job, "running", progress="0.25", message="Step 7 of 28")])
+    row = books.job(job)
+    assert (row["status"], row["queue_position"], str(row["progress"])) == ("in_progress", None, "0.2500")
+    assert row["progress_message"] == "Step 7 of 28"
+    started = row["started_at"]
+    books.call("record_progress", p_updates=[look(job, "running")])
+    row = books.job(job)
+    assert (row["started_at"], str(row["progress"]), row["progress_message"]) == (started, "0.2500", "Step 7 of 28")
+
+
+def test_a_running_job_never_goes_back_in_line(books: Books) -> None:
+    job = books.submitted(books.person())
+    books.call("record_progress", p_updates=[look(job, "running")])
+    for state in ("queued", "unknown"):
+        books.call("record_progress", p_updates=[look(job, state, queue_position=4)])
+        assert books.job(job)["status"] == "in_progress"
+
+
+def test_progress_leaves_ended_and_unknown_jobs_alone(books: Books) -> None:
+    user = books.person()
+    ended = books.submitted(user)
+    books.settle(ended, completed())
+    with books.unchanged():
+        assert books.call("record_progress", p_updates=[look(ended, "running"), look(uuid4(), "running")]) == 0
+
+
+def test_a_job_without_a_request_is_only_looked_for(books: Books) -> None:
+    job = books.unclear(books.person())
+    with books.unchanged():
+        assert books.call("record_progress", p_updates=[look(job, "running"), look(job, "queued")]) == 0
+    assert books.call("record_progress", p_updates=[look(job, "unknown")]) == 1
+    assert books.job(job)["status"] == "pending"
+
+
+def test_progress_ends_the_lease(books: Books) -> None:
+    job = books.submitted(books.person())
+    books.owner.execute("update generation_jobs set next_check_at = now() where id = %s", (job,))
+    books.call("claim_work", p_worker="one", p_jobs=1, p_outputs=0, p_costs=0)
+    assert books.job(job)["lease_owner"] == "one"
+    books.call("record_progress", p_updates=[look(job, "queued")])
+    assert (books.job(job)["lease_owner"], books.job(job)["lease_until"]) == (None, None)
+
+
+def test_progress_of_many_jobs_in_opposite_orders_at_once(books: Books) -> None:
+    user = books.person()
+    jobs = [books.submitted(user) for _ in range(12)]
+    updates = [look(job, "running", progress="0.5") for job in jobs]
+    for _ in range(3):
+        counts = books.race(
+            *[("record_progress", {"p_updates": batch}) for batch in (updates, updates[::-1], updates, updates[::-1])]
+        )
+        assert counts == [12] * 4

@@ -1,0 +1,85 @@
+"""What alerts say, what fal.ai's refusals mean, and how long a failed chore waits."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from core.alerts import Alert, escape
+from core.billing import by_request
+from core.chores import CHORES, LONGEST_WAIT, wait_after
+from core.errors import FalBusy, FalError, FalUnauthorized, FalUnavailable
+from core.fal.platform import BillingEvent
+from core.fal_account import in_plain_words
+
+
+def alert(kind: Any, threshold: int, value: str) -> Alert:
+    return Alert(
+        id=1,
+        kind=kind,
+        threshold=threshold,
+        user_id=uuid4(),
+        person="Mara Costa",
+        limit=Decimal("1050"),
+        value=Decimal(value),
+        raised_at=datetime.now(UTC),
+        delivery="none",
+        last_error=None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "threshold", "value", "sentence"),
+    [
+        ("team_balance", 25, "262.5", "25% of the team's budget or less is left: $262.50 of $1,050.00."),
+        ("team_balance", 0, "-0.5", "The team's budget is used up: −$0.50 of $1,050.00 is left."),
+        ("monthly_cap", 80, "840", "Mara Costa has used 80% of this month's limit: $840.00 of $1,050.00 is spent."),
+        ("new_person", 0, "0", "Mara Costa has signed up and waits for approval."),
+        ("monthly_cap", 100, "1051", "Mara Costa has reached this month's limit: $1,051.00 of $1,050.00 is spent."),
+    ],
+)
+def test_an_alert_says_what_happened(kind: Any, threshold: int, value: str, sentence: str) -> None:
+    assert alert(kind, threshold, value).sentence == sentence
+
+
+def test_a_name_cannot_mention_a_channel() -> None:
+    assert escape("<!channel> & co") == "&lt;!channel&gt; &amp; co"
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (FalUnauthorized("No.", status=403), "FAL_ADMIN_KEY is an ordinary key"),
+        (FalUnauthorized("No.", status=401), "does not accept the key in FAL_ADMIN_KEY"),
+        (FalUnauthorized("FAL_ADMIN_KEY is not set."), "FAL_ADMIN_KEY is not set."),
+        (FalBusy("Slow down.", status=429), "asked again later"),
+        (FalUnavailable("fal.ai did not give a usable answer (HTTP 503)."), "HTTP 503"),
+    ],
+)
+def test_a_refusal_is_told_in_plain_words(error: FalError, words: str) -> None:
+    assert words in in_plain_words(error)
+
+
+def test_a_failed_chore_waits_longer_and_longer() -> None:
+    waits = [wait_after(failures) for failures in range(1, 30)]
+    assert waits[:4] == [60, 120, 240, 480]
+    assert waits == sorted(waits)
+    assert waits[-1] == LONGEST_WAIT
+
+
+def test_chores_have_names_of_their_own() -> None:
+    assert len({chore.name for chore in CHORES}) == len(CHORES)
+
+
+def event(request: str, usd: str, units: str | None) -> BillingEvent:
+    return BillingEvent(request, "fal-ai/flux/dev", "", Decimal(units) if units else None, None, Decimal(usd))
+
+
+def test_several_events_of_a_request_are_one_cost() -> None:
+    costs = by_request([event("a", "0.1", "1"), event("b", "5", None), event("a", "0.2", "2.5")])
+    assert costs == {
+        "a": {"usd": Decimal("0.3"), "units": Decimal("3.5")},
+        "b": {"usd": Decimal(5), "units": None},
+    }

@@ -1,0 +1,193 @@
+"""The Budget page: figures, forecast, dialogs, spend with its numbers, limits; and its words and charts."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+from decimal import Decimal
+
+import pytest
+from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Button
+
+from core.billing import Drift
+from core.errors import InvalidInput
+from core.forecast import Forecast, NoForecast, forecast
+from core.models import Budget
+from core.periods import Period
+from core.series import Series
+from tests.unit.ui import doubles, spending
+from tests.unit.ui.spending import TODAY, Spending
+from tests.unit.ui.studio import Open, Studio, words_on
+from ui import charts, drift_view, meter, outlook, spend_tables, spend_view
+
+
+@pytest.fixture
+def money(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> Spending:
+    studio.person = doubles.person(role="admin")
+    found = Spending()
+    found.install(monkeypatch)
+    return found
+
+
+def label(app: AppTest, name: str) -> Button:
+    return next(button for button in app.button if button.label == name)
+
+
+def test_an_admin_sees_figures_forecast_and_range(money: Spending, open_page: Open) -> None:
+    app = open_page("budget")
+    shown = [(metric.label, metric.value) for metric in app.metric]
+    assert shown[:3] == [("Left to spend", "$20.80"), ("Balance read 3 Nov", "$50.00"), ("Spent since", "$29.20")]
+    assert shown[3] == ("Runs out about", "3 Dec")
+    assert r"At \$1\.70 a day, as in the last 17 days, it runs out on 3 Dec\." in words_on(app)
+    assert ("burn_down", "team") in money.done
+    assert "Europe/Paris" in words_on(app)
+
+
+def test_too_little_history_is_said(money: Spending, open_page: Open) -> None:
+    money.spent_days = 3
+    app = open_page("budget")
+    assert app.metric[3].value == "Not known yet"
+    assert "3 days of history" in words_on(app)
+
+
+def test_a_marketer_sees_their_month_and_nobody_elses_money(studio: Studio, money: Spending, open_page: Open) -> None:
+    studio.person = doubles.person()
+    app = open_page("budget")
+    assert (app.metric[3].label, app.metric[3].value, app.metric[3].delta) == ("You this month", "$12.94", "of $25.00")
+    assert not [done for done in money.done if done[0] == "burn_down"]
+    assert {"Set the balance", "Set limits"}.isdisjoint(button.label for button in app.button)
+    assert "Against the books" not in words_on(app)
+    assert "Your own spend" in words_on(app)
+
+
+def test_ones_own_allowance_comes_first_and_the_teams_is_a_click_away(money: Spending, open_page: Open) -> None:
+    mine = Budget(spent=Decimal(2), amount=Decimal(10), taken_at=doubles.NOON, remaining=Decimal(8))
+    money.overview = spending.overview(own=mine, header=mine)
+    app = open_page("budget")
+    assert app.metric[0].value == "$8.00"
+    assert "**80% left.** Your own allowance" in words_on(app)
+    app.button_group(key="budget-scope").set_value("team").run()
+    assert app.metric[0].value == "$20.80"
+
+
+def test_without_a_balance_the_month_is_shown(money: Spending, open_page: Open) -> None:
+    spent = Budget(spent=Decimal("3.5"))
+    money.overview = spending.overview(header=spent, team=None)
+    app = open_page("budget")
+    assert next((metric.label, metric.value) for metric in app.metric) == ("Spent this month", "$3.50")
+    assert "No balance has been entered" in words_on(app)
+
+
+def test_a_balance_is_saved_cleared_and_refused_in_its_dialog(money: Spending, open_page: Open) -> None:
+    app = open_page("budget")
+    label(app, "Set the balance").click().run()
+    assert "Mara \\*Costa\\*" in str(app.table[0].value)
+    app.number_input(key="balance-amount").set_value(80.5)
+    label(app, "Save balance").click().run()
+    assert ("set_balance", doubles.ME, Decimal("80.5")) in money.done
+    app = open_page("budget")
+    label(app, "Set the balance").click().run()
+    label(app, "Clear balance").click().run()
+    assert ("clear_balance", doubles.ME, None) in money.done
+    app = open_page("budget")
+    label(app, "Set your allowance").click().run()
+    app.number_input(key="allowance-amount").set_value(0.3)
+    label(app, "Save allowance").click().run()
+    assert ("set_own_balance", doubles.ME, Decimal("0.3")) in money.done
+
+
+def test_a_bad_amount_is_said_where_it_was_typed(money: Spending, open_page: Open) -> None:
+    app = open_page("budget")
+    label(app, "Set the balance").click().run()
+    label(app, "Save balance").click().run()
+    label(app, "Set the balance").click().run()
+    assert "Enter an amount first" in app.error[0].value
+    money.refuses = InvalidInput("Enter an amount between 0 and 999,999 dollars.", field="amount")
+    app.number_input(key="balance-amount").set_value(-5.0)
+    label(app, "Save balance").click().run()
+    label(app, "Set the balance").click().run()
+    assert "between 0 and 999,999" in app.error[0].value
+    assert not [done for done in money.done if done[0] == "set_balance"]
+
+
+def test_spend_is_stacked_as_asked_for_the_period_asked_for(money: Spending, open_page: Open) -> None:
+    app = open_page("budget")
+    assert money.done[-1] == ("report", Period(TODAY - timedelta(days=29), TODAY), "type")
+    assert "25% more than in 22 Sep to 21 Oct" in words_on(app)
+    app.button_group(key="spend-by").set_value("person").run()
+    app.selectbox(key="spend-period").select("Last month").run()
+    assert money.done[-1] == ("report", Period(date(2026, 10, 1), date(2026, 10, 31)), "person")
+
+
+def test_every_chart_has_its_numbers_as_a_table_and_a_file(money: Spending, open_page: Open) -> None:
+    money.fail_dearly()
+    app = open_page("budget")
+    assert len(app.get("plotly_chart")) == 2
+    heads = [list(table.value.columns) for table in app.dataframe]
+    assert ["Day", "Image, USD", "Video, USD", "Total, USD"] in heads
+    assert heads[0][:2] == ["Day", "What"]
+    assert ["Person", "Jobs", "Failed", "Credits", "Estimated, USD", "Actual, USD", "Monthly cap", "Cap used"] in heads
+    assert len(app.get("download_button")) == len(app.dataframe)
+    assert r"**\$0\.90** for 1 job without a result: Content policy 1 × \$0\.90" in words_on(app)
+    app.button_group(key="where-by").set_value("Campaign").run()
+    assert any(next(iter(table.value.columns)) == "Campaign" for table in app.dataframe)
+
+
+def test_the_meter_says_whose_money_it_is() -> None:
+    assert "alert goes to admins" in meter.sentence(doubles.BUDGET)
+    assert "alert" not in meter.sentence(doubles.BUDGET, "person")
+
+
+def test_the_outlook_in_words() -> None:
+    steady = {TODAY - timedelta(days=n): Decimal(1) for n in range(1, 15)}
+    uneven = {day: amount * (number % 3) for number, (day, amount) in enumerate(steady.items())}
+    certain, likely = (forecast(Decimal(10), spent, TODAY) for spent in (steady, uneven))
+    assert outlook.figure(certain, TODAY) == "30 Nov"
+    assert outlook.sentence(certain, TODAY).endswith("it runs out on 30 Nov.")
+    assert outlook.sentence(likely, TODAY).endswith("four times out of five.")
+    assert isinstance(likely, Forecast)
+    assert outlook.shown(likely)[-1].day == likely.runs_out
+    far = replace(likely, runs_out=None, earliest=date(2027, 3, 1), latest=None)
+    assert "more than a year" in outlook.sentence(far, TODAY)
+    assert (outlook.figure(far, TODAY), len(outlook.shown(far))) == ("Not this year", min(31, len(likely.path)))
+    none = NoForecast("Nothing was spent in the last 28 days.")
+    assert outlook.sentence(none, TODAY) == "No forecast: nothing was spent in the last 28 days."
+    assert outlook.shown(none) == ()
+
+
+def test_kinds_keep_their_colours_and_the_rest_is_the_fifth() -> None:
+    one = (Decimal(1),)
+    named, colors = spend_view.in_order((Series("video", one), Series("3d", one), Series("image", one)), "type")
+    assert [known.label for known in named] == ["Image", "Video", "3D"]
+    assert colors == ("#000001", "#000002", "#000004")
+    _, colors = spend_view.in_order((Series("Mara", one), Series("Other", one)), "person")
+    assert colors == ("#000001", "#000005")
+
+
+def test_charts_use_placeholders_and_show_every_amount() -> None:
+    days = (TODAY - timedelta(days=1), TODAY)
+    figure = charts.by_day(days, (Series("Image", (Decimal("0.5"), Decimal(2))),), ("#000001",))
+    assert (figure.data[0].marker.color, list(figure.data[0].y)) == ("#000001", [0.5, 2.0])
+    assert figure.layout.yaxis.tickprefix == "$"
+    now = doubles.NOON.replace(tzinfo=None)
+    steady = forecast(Decimal(10), {TODAY - timedelta(days=n): Decimal(1) for n in range(1, 15)}, TODAY)
+    figure = charts.balance(
+        [(now - timedelta(days=1), Decimal(11)), (now, Decimal(10))],
+        [(now - timedelta(days=1), None)],
+        outlook.shown(steady),
+        now,
+        (Decimal("12.5"), "Alert below $12.50"),
+    )
+    assert [trace.name for trace in figure.data] == ["Left to spend", None, "Likely range", "Forecast"]
+    assert list(figure.data[-1].y)[-1] == 0
+    assert figure.layout.annotations[0].text == "Alert below $12.50"
+
+
+def test_estimate_and_drift_in_words(money: Spending) -> None:
+    report = money.report(doubles.person(), Period(TODAY, TODAY), "type")
+    assert spend_tables.off(report) == r"Jobs cost **50% less** than estimated: \$1\.70 instead of \$3\.40."
+    same = Drift(TODAY, "fal-ai/flux", Decimal(1), Decimal(1), Decimal(0), Decimal(0), 0, doubles.NOON)
+    more = replace(same, fal=Decimal("1.42"), drift=Decimal("0.42"), foreign=Decimal("0.40"), foreign_requests=2)
+    assert drift_view.summary((same,)) == "fal.ai billed exactly what was counted."
+    assert drift_view.summary((same, more)) == (
+        r"fal.ai billed **\$0\.42 more** than was counted; \$0\.40 went to 2 requests that nobody made here."
+    )

@@ -1,0 +1,182 @@
+"""A job in words: its title, its state, its cost, its story."""
+
+from datetime import UTC, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from core.models import Budget
+from tests.unit.ui.doubles import NOON, entry, event, job, output, person, running
+from ui import cost_line, describe, meter, sentences, shell, story
+
+
+def test_titles_come_from_the_prompt() -> None:
+    assert describe.title(job()) == "Three glazed spheres on linen"
+    assert describe.title(job(generation_type="ambient_elevenlabs", input_params={"text": "Rain"})) == "“Rain”"
+    assert describe.title(job(generation_type="model_2d_to_3d", input_params={})) == "3D by Trellis"
+
+
+def test_a_type_that_left_the_catalogue_is_told_by_its_output() -> None:
+    gone: dict[str, Any] = {"generation_type": "left_long_ago", "input_params": {}}
+    assert describe.kind(job(**gone, outputs=(output(media_type="audio/wav"),))) == "Voice"
+    assert describe.kind(job(**gone, outputs=(output(media_type="model/gltf-binary"),))) == "3D"
+    assert describe.kind(job(**gone, outputs=())) == "Image"
+    assert describe.model(job(**gone)) == "left_long_ago"
+
+
+def test_captions_have_kind_length_and_age() -> None:
+    assert describe.caption(job(), NOON, UTC) == "Image · 2 min ago"
+    assert describe.caption(job(outputs=(output(), output(position=1))), NOON, UTC) == "2 images · 2 min ago"
+    video = job(generation_type="video_veo31_fast", outputs=(output(duration_seconds=Decimal("5.04")),))
+    assert describe.caption(video, NOON, UTC) == "Video 0:05 · 2 min ago"
+    assert describe.caption(job(status="failed", outputs=()), NOON, UTC) == "Image · Failed · 2 min ago"
+    late = job(status="failed", is_late=True)
+    assert describe.caption(late, NOON, UTC) == "Image · Delivered late · 2 min ago"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"status": "submitted", "queue_position": 2, "expected_seconds": 120}, "In line · position 3 · about 2 min"),
+        ({"status": "submitted", "queue_position": None}, "In line · about 5 s"),
+        (
+            {
+                "progress": Decimal("0.62"),
+                "started_at": NOON - timedelta(seconds=66),
+                "expected_seconds": 120,
+            },
+            "Rendering · 62% · about 45 s left",
+        ),
+        (
+            {"started_at": NOON - timedelta(seconds=80), "expected_seconds": 120},
+            "Rendering · about 40 s left",
+        ),
+        ({"started_at": NOON - timedelta(seconds=80)}, "Rendering · a little longer than usual"),
+        (
+            {"started_at": NOON - timedelta(seconds=80), "progress": Decimal("0.8")},
+            "Rendering · 80% · about 20 s left",
+        ),
+        ({"cancel_requested_at": NOON}, "Cancelling · waiting for fal.ai to confirm"),
+        ({"status": "pending", "submit_attempted_at": None, "fal_request_id": None}, "Waiting to be sent"),
+        (
+            {"status": "pending", "fal_request_id": None},
+            "Looking for it at fal.ai · never sent twice",
+        ),
+    ],
+)
+def test_state_lines(changes: dict[str, Any], said: str) -> None:
+    assert describe.state(running(**changes), NOON) == said
+
+
+def test_a_finished_job_is_just_done() -> None:
+    assert describe.state(job(), NOON) == "Done"
+
+
+def test_the_bar_follows_fal_and_is_never_full_before_the_end() -> None:
+    assert describe.progress(running(progress=Decimal("0.62")), NOON) == 0.62
+    assert describe.progress(running(progress=Decimal("1.7")), NOON) == 1.0
+    assert describe.progress(running(started_at=NOON - timedelta(hours=1)), NOON) == 0.95
+    assert describe.progress(running(status="submitted", started_at=None), NOON) == 0.0
+
+
+def test_cost_says_how_sure_it_is() -> None:
+    assert describe.cost(running()) == "about $0.006"
+    assert describe.cost(job(cost_source="metered", actual_usd=Decimal("0.35"))) == "$0.35, metered by fal.ai"
+    assert describe.cost(job(actual_usd=Decimal("0.35"))) == "$0.35, confirmed by fal.ai"
+
+
+def test_credits_of_a_job() -> None:
+    assert describe.charged(running(credits_held=25)) == "25 credits set aside"
+    assert describe.charged(job()) == "1 credit"
+    assert describe.charged(job(status="failed", credits_charged=0, credits_held=25)) == "nothing, 25 credits returned"
+    assert describe.charged(job(is_late=True, credits_charged=0)) == "nothing, it came late"
+    assert describe.charged(job(credits_held=0, credits_charged=0)) == "0 credits"
+
+
+def test_only_web_addresses_are_loaded() -> None:
+    assert describe.is_web("https://files.example/1.png")
+    assert not any(describe.is_web(url) for url in (None, "", "/etc/passwd", "file:///etc/passwd", "javascript:1"))
+
+
+def test_a_charge_says_that_the_credits_had_been_set_aside() -> None:
+    assert describe.entry(entry(kind="capture")) == "Job charged"
+    assert describe.entry_detail(entry(kind="capture", amount=25)) == (
+        "Three glazed spheres on linen · 25 credits, set aside before"
+    )
+    assert describe.entry_detail(entry(kind="grant", prompt=None, reason="Thank you")) == "Thank you"
+
+
+def test_the_story_of_a_delivered_job() -> None:
+    told = story.steps(
+        job(credits_held=25, credits_charged=25),
+        [
+            event("created", 0),
+            event("submitted", 1, message="7f3c0000-0000-0000-0000-00000000a91e"),
+            event("completed", 8),
+            event("cost_confirmed", 12),
+        ],
+    )
+    assert [(step.title, step.note) for step in told] == [
+        ("Asked for", "25 credits set aside"),
+        ("Sent to fal.ai", "Request 7f3c…a91e"),
+        ("Waited in line", "2 s"),
+        ("Rendered", "5 s"),
+        ("Delivered", "25 credits charged"),
+        ("Cost confirmed", "$0.006, confirmed by fal.ai"),
+    ]
+
+
+def test_the_story_of_trouble() -> None:
+    failed = job(status="failed", credits_charged=0, credits_held=25, started_at=None, outputs=())
+    told = story.steps(
+        failed,
+        [event("created", 0), event("unclear", 3, message="We keep looking."), event("failed", 90), event("later", 99)],
+    )
+    assert [(step.title, step.note, step.is_trouble) for step in told] == [
+        ("Asked for", "25 credits set aside", False),
+        ("No clear answer", "We keep looking.", True),
+        ("Failed", "25 credits returned", True),
+    ]
+
+
+def test_sentences_are_set_with_the_first_part_bold() -> None:
+    assert sentences.marked("fal.ai refused. Nothing was charged.") == r"**fal\.ai refused\.** Nothing was charged\."
+    assert sentences.marked("One *thing*.") == r"**One \*thing\*\.**"
+    assert sentences.marked("no end") == "no end"
+
+
+def test_every_sign_in_code_of_core_has_a_sentence() -> None:
+    from inspect import getsource
+    from re import findall
+
+    from core import sessions
+
+    codes = set(findall(r'code="([A-Z_]+)"', getsource(sessions)))
+    assert codes
+    assert codes <= set(sentences.SIGN_IN_ERRORS)
+
+
+def test_the_cost_line() -> None:
+    from core.models import Quote
+
+    quote = Quote("image_flux_schnell", 1, 25, Decimal(2), Decimal("0.003"), Decimal("0.35"))
+    assert cost_line.text(person(), quote, 1) == r"**25 credits** · about \$0\.35 · 58 credits left after"
+    assert cost_line.text(person(available=1), quote, 1) == r"**25 credits** · about \$0\.35 · :red[24 credits short]"
+    assert cost_line.text(person(is_unmetered=True), quote, 2).startswith(r"**No credits** · about \$0\.70")
+    assert cost_line.button("image", 2) == "Generate 2 images"
+    assert cost_line.button("video", 1) == "Generate video"
+
+
+def test_why_the_button_is_off() -> None:
+    assert cost_line.off_reason(person(available=0)) == ""
+    assert "locked" in cost_line.off_reason(person(fal_lock_reason="Exhausted balance."))
+
+
+def test_the_budget_in_words() -> None:
+    assert shell.budget_words(person().budget) == "$20.80 left"
+    assert shell.budget_words(Budget(spent=Decimal("3.5"))) == "$3.50 spent"
+    assert meter.sentence(person().budget) == r"**42% left.** An alert goes to admins below \$12\.50."
+    low = Budget(spent=Decimal(45), amount=Decimal(50), taken_at=NOON, remaining=Decimal(5))
+    assert meter.sentence(low).startswith("**10% left.** Below")
+    assert meter.sentence(Budget(spent=Decimal(1))).startswith("No balance")

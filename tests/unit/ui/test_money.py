@@ -1,0 +1,201 @@
+"""The Credits page: figures, packs, history, purchases, the reminder; and what is said after a checkout."""
+
+import re
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any, get_args
+from uuid import uuid4
+
+import pytest
+
+from core import credits, packs, payments, purchases
+from core.models import Person
+from core.purchases import PurchaseStatus, Standing
+from tests.unit.ui import doubles
+from tests.unit.ui.studio import Open, Studio, words_on
+from ui import alert_banners, checkout_notice, low_credits, purchase_list, words
+
+FORM = re.compile(r'<form class="(buy[^"]*)" method="post" action="/checkout/start">(.*?)</form>', re.S)
+
+
+def forms(text: str) -> dict[str, tuple[str, dict[str, str]]]:
+    """The buy buttons by their label: look and hidden fields."""
+    found = {}
+    for look, body in FORM.findall(text):
+        fields = dict(re.findall(r'name="(\w+)" value="([^"]*)"', body))
+        found[body.partition("<button>")[2].partition("</button>")[0]] = (look, fields)
+    return found
+
+
+def test_credits_lists_every_entry_with_its_sign(
+    studio: Studio, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entries = (doubles.entry(), doubles.entry(kind="purchase", available_change=500, prompt=None, reason="*Pack*"))
+    asked: list[tuple[str, int]] = []
+
+    def history(_person: Person, *, kind: str, page: int, page_size: int) -> tuple[Any, int]:
+        asked.append((kind, page))
+        return entries, 2 + page_size
+
+    monkeypatch.setattr(credits, "history", history)
+    studio.person = doubles.person(held=33, open_jobs=3)
+    app = open_page("credits")
+    assert [metric.label for metric in app.metric][:3] == [
+        "Credits available",
+        "Set aside for 3 jobs",
+        "Used this month",
+    ]
+    frame = app.table[0].value
+    assert list(frame["Credits"]) == [-1, 500]
+    assert list(frame["Detail"]) == ["Three glazed spheres on linen", r"\*Pack\*"]
+    app.button_group(key="credits-kind").set_value("added").run()
+    assert asked[-1] == ("added", 1)
+
+
+def test_each_pack_says_its_price_per_credit_and_posts_what_was_seen(studio: Studio, open_page: Open) -> None:
+    app = open_page("credits")
+    text = words_on(app)
+    assert [each in text for each in ("€0.19 a credit", "€0.158 a credit", "€0.139 a credit")] == [True] * 3
+    assert "About 500 drafts or 31 videos of 8 s" in text
+    found = forms(text)
+    assert {label: look for label, (look, _) in found.items()} == {
+        "Buy 100 credits": "buy",
+        "Buy 500 credits": "buy primary",
+        "Buy 1,000 credits": "buy",
+    }
+    fields = found["Buy 500 credits"][1]
+    assert (fields["pack"], fields["cents"], fields["back"]) == ("credits_500", "7900", "/credits")
+    app.run()
+    assert forms(words_on(app))["Buy 500 credits"][1]["order"] == fields["order"]
+    assert len([call for call in studio.calls if call[0] == "packs_seen"]) == 1
+
+
+def test_somebody_unmetered_buys_nothing(studio: Studio, open_page: Open) -> None:
+    studio.person = doubles.person(is_unmetered=True, available=0)
+    app = open_page("credits")
+    assert not forms(words_on(app))
+    assert next(link.proto.label for link in app.get("page_link")) == ":material/toll: No limit"
+
+
+def test_what_is_owed_and_kept_back_is_said(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(purchases, "standing", lambda _person: Standing(83, 12, 40))
+    shown = {metric.label: metric.value for metric in open_page("credits").metric}
+    assert (shown["Owed"], shown["Kept back"]) == ("12", "40")
+
+
+def test_purchases_have_a_state_in_words_and_a_receipt(studio: Studio, open_page: Open) -> None:
+    half = doubles.purchase(status="partially_refunded", refunded_cents=3950, taken_credits=250)
+    coming = doubles.purchase(status="processing", paid_at=None, granted_credits=0)
+    studio.purchases = [half, coming]
+    frame = open_page("credits").table[1].value
+    assert list(frame["State"]) == ["Paid, partly refunded · €39.50 back · 250 credits taken", "On its way"]
+    assert list(frame["Receipt"]) == [f"[Receipt](/checkout/receipt?order={half.id})", ""]
+    assert set(purchase_list.STATES) == set(get_args(PurchaseStatus))
+
+
+def test_few_credits_are_said_once_a_visit(studio: Studio, open_page: Open) -> None:
+    studio.person = doubles.person(available=3)
+    app = open_page()
+    assert "You have **3 credits** left. With the 100-credit pack you have 103." in words_on(app)
+    assert next(link.proto.label for link in app.get("page_link")) == ":red[:material/toll:] 3 credits"
+    next(button for button in app.button if button.label == "Not now").click().run()
+    assert "You have **3 credits** left" not in words_on(app)
+    app.run()
+    assert "You have **3 credits** left" not in words_on(app)
+    assert "You have **3 credits** left" not in words_on(open_page())  # a reload
+
+
+def test_nobody_is_interrupted_when_the_credits_run_low_at_work(studio: Studio, open_page: Open) -> None:
+    app = open_page()
+    studio.person = doubles.person(available=3)
+    app.run()
+    assert "You have **3 credits** left" not in words_on(app)
+
+
+@pytest.mark.parametrize("changes", [{"available": 20}, {"available": 0, "is_unmetered": True}])
+def test_nobody_is_reminded_without_need(studio: Studio, open_page: Open, changes: dict[str, Any]) -> None:
+    studio.person = doubles.person(**changes)
+    assert "credits** left" not in words_on(open_page())
+
+
+@pytest.mark.parametrize(
+    ("credits_needed", "said"),
+    [
+        (25, "The 100-credit pack covers it and leaves you 76."),
+        (700, "The 1,000-credit pack covers it and leaves you 301."),
+        (2000, "Even with the 1,000-credit pack you are 999 credits short."),
+    ],
+)
+def test_the_smallest_pack_that_covers_it(studio: Studio, credits_needed: int, said: str) -> None:
+    assert studio.person is not None
+    pack = packs.smallest_for(credits_needed - 1)
+    assert low_credits.sentence("This video", credits_needed, 1, pack).endswith(said)
+    assert low_credits.sentence("These 2 images", 2, 0, None).startswith("These 2 images cost **2 credits**")
+
+
+def test_every_end_of_a_checkout_has_its_sentence() -> None:
+    known = {*checkout_notice.SUCCESS, *checkout_notice.INFO, *checkout_notice.ERRORS}
+    assert set(get_args(payments.Result)) - known == {"not_ours"}  # which raises NotFound
+    raised = {"NOT_FOUND", "PAYMENTS_UNAVAILABLE", "PAYMENTS_REFUSED", "PAYMENT_NOT_FOUND", "DATABASE_UNAVAILABLE"}
+    refused = {"PACK_DISABLED", "PRICE_CHANGED", "TOO_MANY_CHECKOUTS", "ALREADY_PAID", "ORDER_CLOSED"}
+    assert raised | refused <= known
+
+
+def test_the_end_of_a_checkout_is_said_and_leaves_the_address(studio: Studio, open_page: Open) -> None:
+    bought = doubles.purchase()
+    studio.purchases = [bought]
+    app = open_page(checkout="granted", order=str(bought.id))
+    assert app.success[0].value.startswith("**500 credits added.** You have 83 now.")
+    assert "checkout" not in app.query_params
+    assert open_page(checkout="cancelled").info[0].value.startswith("**You came back without paying.**")
+
+
+def test_nothing_of_the_address_is_shown_and_no_order_of_somebody_else(studio: Studio, open_page: Open) -> None:
+    assert studio.purchases == []
+    app = open_page(checkout="granted", order=str(uuid4()))
+    assert "no such order" in app.error[0].value
+    odd = open_page(checkout="<b>owned</b>", order="{left}")
+    assert odd.error[0].value.startswith("**That did not work.**")
+    assert "owned" not in words_on(odd)
+
+
+def test_loud_alerts_are_the_lowest_of_the_team_and_the_highest_of_ones_own_cap() -> None:
+    me = doubles.person(role="admin")
+    own = {"kind": "monthly_cap", "user_id": doubles.ME, "person": "Mara Costa"}
+    half, quarter, tenth = (doubles.alert(id=n, threshold=n) for n in (50, 25, 10))
+    eighty = doubles.alert(id=80, threshold=80, **own)
+    other = doubles.alert(id=81, threshold=100, kind="monthly_cap", user_id=uuid4(), person="Lea *Martin*")
+    found = (half, quarter, tenth, eighty, other)
+    assert alert_banners.loud(found, me) == (tenth, eighty)
+    assert alert_banners.history(found, me) == (half, quarter, other)
+    assert alert_banners.sentence(eighty, me).startswith("**You have used 80% of your limit")
+    assert r"Lea \*Martin\* has reached" in alert_banners.sentence(other, me)
+
+
+def test_alerts_are_on_every_page(studio: Studio, open_page: Open) -> None:
+    studio.alerts = [doubles.alert(threshold=0, value=Decimal("-0.10"))]
+    app = open_page("jobs")
+    assert "budget is used up" in app.error[0].value
+    assert "fal.ai/dashboard/billing" in app.error[0].value
+
+
+def test_prices_in_words() -> None:
+    assert [words.euros(Decimal(text)) for text in ("79", "39.5", "-1000")] == ["€79", "€39.50", "−€1,000"]
+    assert [words.euros_each(Decimal(text)) for text in ("0.19", "0.158", "0.2", "0.16333")] == [
+        "€0.19",
+        "€0.158",
+        "€0.20",
+        "€0.1633",
+    ]
+
+
+def test_a_file_of_the_history_has_every_entry(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    everything = [doubles.entry(id=n, created_at=doubles.NOON - timedelta(minutes=n)) for n in range(1200)]
+
+    def history(_person: Person, *, kind: str, page: int, page_size: int) -> tuple[Any, int]:
+        assert kind == "all"
+        return tuple(everything[(page - 1) * page_size : page * page_size]), len(everything)
+
+    monkeypatch.setattr(credits, "history", history)
+    app = open_page("credits")
+    assert app.get("download_button")[0].proto.label == "Download CSV"
