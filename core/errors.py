@@ -16,16 +16,19 @@ AtelierError                    code, sentence for the person, detail
 │   ├── PriceChanged            the price shown is no longer the price
 │   ├── AccountLocked           fal.ai has locked the account: new work is refused up front
 │   └── InvalidInput            a field is missing or out of range
-└── FalError                    fal.ai
-    ├── FalRefused              a clear no: nothing was queued
-    │   ├── FalUnauthorized     401: the key is wrong
-    │   ├── FalLocked           403: the account is locked, with fal's reason
-    │   ├── FalNotFound         404: no such endpoint or request
-    │   └── FalInvalidInput     422 and other 4xx: the inputs were refused
-    ├── FalBusy                 429: later, please; nothing was queued
-    ├── FalUnsent               the connection was never made, so nothing was sent
-    ├── FalUnclear              it may or may not have been accepted: never send again by yourself
-    └── FalUnavailable          a question (status, result, price) got no usable answer
+├── FalError                    fal.ai
+│   ├── FalRefused              a clear no: nothing was queued
+│   │   ├── FalUnauthorized     401: the key is wrong
+│   │   ├── FalLocked           403: the account is locked, with fal's reason
+│   │   ├── FalNotFound         404: no such endpoint or request
+│   │   └── FalInvalidInput     422 and other 4xx: the inputs were refused
+│   ├── FalBusy                 429: later, please; nothing was queued
+│   ├── FalUnsent               the connection was never made, so nothing was sent
+│   ├── FalUnclear              it may or may not have been accepted: never send again by yourself
+│   └── FalUnavailable          a question (status, result, price) got no usable answer
+└── PaymentsError               Stripe
+    ├── PaymentsRefused         Stripe, or the configuration, says no: nothing was charged
+    └── PaymentsUnavailable     Stripe gave no usable answer: what was asked may or may not have happened
 """
 
 from typing import Any
@@ -166,3 +169,15 @@ class FalUnclear(FalError):
 
 class FalUnavailable(FalError):
     code = "FAL_UNAVAILABLE"
+
+
+class PaymentsError(AtelierError):
+    code = "PAYMENTS"
+
+
+class PaymentsRefused(PaymentsError):
+    code = "PAYMENTS_REFUSED"
+
+
+class PaymentsUnavailable(PaymentsError):
+    code = "PAYMENTS_UNAVAILABLE"

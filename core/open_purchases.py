@@ -3,9 +3,9 @@
 from typing import Any, Final
 
 from core.database import get_database
+from core.errors import PaymentsRefused, PaymentsUnavailable
 from core.log import get_logger
 from core.payments import look_up
-from core.stripe_api import PaymentsRefused, PaymentsUnavailable
 
 log = get_logger(__name__)
 

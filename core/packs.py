@@ -7,11 +7,10 @@ from decimal import Decimal
 from typing import Final
 
 from core.database import get_database
-from core.errors import NotFound
+from core.errors import NotFound, PaymentsRefused
 from core.models import Person
 from core.offers import offers
 from core.settings import Settings
-from core.stripe_api import PaymentsRefused
 
 FRESH_SECONDS: Final = 30.0
 DRAFT_TYPE: Final = "image_flux_schnell"

@@ -1,9 +1,4 @@
-"""The one way to Stripe's API, and what its errors mean for a person.
-
-AtelierError
-├── PaymentsUnavailable     Stripe gave no usable answer: what was asked may or may not have happened
-└── PaymentsRefused         Stripe, or the configuration, says no: nothing was charged
-"""
+"""The one way to Stripe's API, and what its errors mean for a person."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,19 +8,11 @@ from typing import Any, Final
 import httpx
 import stripe
 
-from core.errors import AtelierError
+from core.errors import AtelierError, PaymentsRefused, PaymentsUnavailable
 from core.settings import Settings, get_settings
 
 RETRIES: Final = 2  # of the package itself, with the same idempotency key
 TIMEOUT: Final = httpx.Timeout(8.0, connect=3.0)
-
-
-class PaymentsUnavailable(AtelierError):
-    code = "PAYMENTS_UNAVAILABLE"
-
-
-class PaymentsRefused(AtelierError):
-    code = "PAYMENTS_REFUSED"
 
 
 class PooledHttp(stripe.HTTPClient):

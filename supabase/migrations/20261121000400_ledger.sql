@@ -4,9 +4,13 @@ create table public.credit_accounts (
   user_id uuid primary key references public.profiles (user_id),
   available int not null default 0 check (available >= 0),
   held int not null default 0 check (held >= 0),
+  frozen int not null default 0 check (frozen >= 0),
+  owed int not null default 0 check (owed >= 0),
   version bigint not null default 0
 );
 comment on table public.credit_accounts is 'What a person can spend now, and what is set aside for open jobs. Credits are whole numbers.';
+comment on column public.credit_accounts.frozen is 'Credits of disputed purchases, kept back until the dispute is decided.';
+comment on column public.credit_accounts.owed is 'Credits whose money went back after they were used; the next purchase settles them.';
 comment on column public.credit_accounts.version is 'Counts the entries; the last entry and the account agree.';
 
 create table public.credit_entries (
@@ -16,8 +20,12 @@ create table public.credit_entries (
   amount int not null check (amount > 0),
   available_change int not null,
   held_change int not null,
+  frozen_change int not null default 0,
+  owed_change int not null default 0,
   available_after int not null check (available_after >= 0),
   held_after int not null check (held_after >= 0),
+  frozen_after int not null default 0 check (frozen_after >= 0),
+  owed_after int not null default 0 check (owed_after >= 0),
   version bigint not null,
   job_id uuid,
   purchase_id uuid,
@@ -26,12 +34,19 @@ create table public.credit_entries (
   idempotency_key text not null unique,
   created_at timestamptz not null default now(),
   constraint entry_moves_what_its_kind_says check (
-    case kind
+    (frozen_change = 0 or kind in ('freeze', 'unfreeze'))
+    and (owed_change = 0 or kind in ('refund', 'chargeback', 'settlement', 'waiver'))
+    and case kind
       when 'welcome' then available_change = amount and held_change = 0
       when 'grant' then available_change = amount and held_change = 0
       when 'purchase' then available_change = amount and held_change = 0
       when 'reversal' then available_change = amount and held_change = 0
-      when 'refund' then available_change = -amount and held_change = 0
+      when 'refund' then owed_change - available_change = amount and available_change <= 0 and owed_change >= 0 and held_change = 0
+      when 'chargeback' then owed_change - available_change = amount and available_change <= 0 and owed_change >= 0 and held_change = 0
+      when 'settlement' then available_change = -amount and owed_change = -amount and held_change = 0
+      when 'waiver' then available_change = 0 and owed_change = -amount and held_change = 0
+      when 'freeze' then available_change = -amount and frozen_change = amount and held_change = 0 and purchase_id is not null
+      when 'unfreeze' then available_change = amount and frozen_change = -amount and held_change = 0 and purchase_id is not null
       when 'hold' then available_change = -amount and held_change = amount and job_id is not null
       when 'capture' then available_change = 0 and held_change = -amount and job_id is not null
       when 'release' then available_change = amount and held_change = -amount and job_id is not null
@@ -41,8 +56,9 @@ create table public.credit_entries (
   ),
   unique (user_id, version)
 );
-comment on table public.credit_entries is 'Append-only ledger. available = sum of available_change, held = sum of held_change, for every account at every moment.';
-comment on column public.credit_entries.kind is 'welcome, grant, purchase, reversal add; hold sets aside; capture spends what was set aside; release returns it; refund takes back; adjustment goes either way.';
+comment on table public.credit_entries is 'Append-only ledger. available, held, frozen and owed are the sums of their changes, for every account at every moment.';
+comment on column public.credit_entries.kind is
+  'welcome, grant, purchase, reversal add; hold sets aside; capture spends what was set aside; release returns it; refund and chargeback take back, what is not there as owed; settlement pays what is owed, waiver forgives it; freeze keeps back during a dispute, unfreeze gives free; adjustment goes either way.';
 comment on column public.credit_entries.idempotency_key is 'The same key twice is the same entry: asking again returns the first.';
 create index credit_entries_user on public.credit_entries (user_id, id desc);
 create index credit_entries_job on public.credit_entries (job_id) where job_id is not null;
@@ -67,16 +83,14 @@ grant select on public.credit_entries to authenticated, service_role;
 -- ---------------------------------------------------------------------------------------------------------------
 -- The one way in
 -- ---------------------------------------------------------------------------------------------------------------
-create function private.post_entry(
+create function private.post_movement(
   p_user uuid, p_kind text, p_amount int, p_key text,
-  p_job uuid default null, p_reason text default null, p_actor uuid default null, p_purchase uuid default null,
-  p_takes boolean default false
+  p_available int default 0, p_held int default 0, p_frozen int default 0, p_owed int default 0,
+  p_job uuid default null, p_reason text default null, p_actor uuid default null, p_purchase uuid default null
 ) returns public.credit_entries language plpgsql security definer set search_path = '' as $$
 declare
   account public.credit_accounts;
   entry public.credit_entries;
-  change_available int;
-  change_held int;
 begin
   select * into account from public.credit_accounts where user_id = p_user for no key update;
   if not found then
@@ -87,30 +101,47 @@ begin
   if found then
     return entry;
   end if;
-  change_available := case p_kind
-    when 'capture' then 0 when 'hold' then -p_amount when 'refund' then -p_amount
-    when 'adjustment' then case when p_takes then -p_amount else p_amount end
-    else p_amount end;
-  change_held := case p_kind when 'hold' then p_amount when 'capture' then -p_amount when 'release' then -p_amount else 0 end;
-  if account.available + change_available < 0 then
+  if account.available + p_available < 0 then
     perform private.refuse(402, 'INSUFFICIENT_CREDITS',
       format('This needs %s %s and you have %s.', p_amount, case when p_amount = 1 then 'credit' else 'credits' end, account.available),
       jsonb_build_object('needed', p_amount, 'available', account.available));
   end if;
   update public.credit_accounts
-  set available = available + change_available, held = held + change_held, version = version + 1
+  set available = available + p_available, held = held + p_held, frozen = frozen + p_frozen, owed = owed + p_owed,
+      version = version + 1
   where user_id = p_user returning * into account;
   insert into public.credit_entries (
-    user_id, kind, amount, available_change, held_change, available_after, held_after, version,
-    job_id, purchase_id, reason, actor, idempotency_key
+    user_id, kind, amount, available_change, held_change, frozen_change, owed_change,
+    available_after, held_after, frozen_after, owed_after, version, job_id, purchase_id, reason, actor, idempotency_key
   ) values (
-    p_user, p_kind, p_amount, change_available, change_held, account.available, account.held, account.version,
-    p_job, p_purchase, p_reason, p_actor, p_key
+    p_user, p_kind, p_amount, p_available, p_held, p_frozen, p_owed,
+    account.available, account.held, account.frozen, account.owed, account.version, p_job, p_purchase, p_reason, p_actor, p_key
   ) returning * into entry;
+  if p_kind = 'release' then
+    -- A refund could not reach what was set aside; it does when that comes back.
+    perform private.meet_claims(p_user, p_amount);
+  end if;
   return entry;
 end $$;
+comment on function private.post_movement is
+  'Posts one entry with its changes and moves the balance with it, under the account''s lock. The same key again returns the first entry. 402 when the balance does not cover it.';
+
+create function private.post_entry(
+  p_user uuid, p_kind text, p_amount int, p_key text,
+  p_job uuid default null, p_reason text default null, p_actor uuid default null, p_purchase uuid default null,
+  p_takes boolean default false
+) returns public.credit_entries language sql security definer set search_path = '' as $$
+  select private.post_movement(
+    p_user, p_kind, p_amount, p_key,
+    p_available => case p_kind
+      when 'capture' then 0 when 'hold' then -p_amount when 'refund' then -p_amount
+      when 'adjustment' then case when p_takes then -p_amount else p_amount end
+      else p_amount end,
+    p_held => case p_kind when 'hold' then p_amount when 'capture' then -p_amount when 'release' then -p_amount else 0 end,
+    p_job => p_job, p_reason => p_reason, p_actor => p_actor, p_purchase => p_purchase)
+$$;
 comment on function private.post_entry is
-  'Posts one entry and moves the balance with it, under the account''s lock. The same key again returns the first entry. 402 when the balance does not cover it.';
+  'Posts one entry of a kind whose changes follow from its amount, and moves the balance with it, under the account''s lock. The same key again returns the first entry. 402 when the balance does not cover it.';
 
 create function public.grant_credits(p_actor uuid, p_user uuid, p_amount int, p_reason text, p_key text)
 returns jsonb language plpgsql security definer set search_path = '' as $$

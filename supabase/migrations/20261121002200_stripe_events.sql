@@ -1,6 +1,6 @@
 -- The inbox for Stripe: every verified event stored and applied in one transaction.
 
-create function private.apply_stripe_event(p_event jsonb) returns jsonb
+create function private.apply_stripe_event(p_event jsonb, p_source text default 'webhook') returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare
   event_type text := p_event ->> 'type';
@@ -9,12 +9,17 @@ begin
   return case
     when event_type in ('checkout.session.completed', 'checkout.session.async_payment_succeeded',
                         'checkout.session.async_payment_failed', 'checkout.session.expired')
-      then private.apply_checkout(object, event_type, 'webhook')
+      then private.apply_checkout(object, event_type, p_source)
     when event_type in ('refund.created', 'refund.updated', 'refund.failed') then private.apply_refund(object)
     when event_type like 'charge.dispute.%' then private.apply_dispute(object, to_timestamp((p_event ->> 'created')::bigint))
     else jsonb_build_object('result', 'not_needed') end;
 end $$;
 comment on function private.apply_stripe_event is 'Does what an event says; again changes nothing. Returns {result, purchase, problem}.';
+
+create function private.inbox_status(p_outcome jsonb) returns text language sql immutable set search_path = '' as $$
+  select case when p_outcome ->> 'result' in ('not_ours', 'unknown_payment', 'not_needed') then 'ignored' else 'processed' end
+$$;
+comment on function private.inbox_status is 'The status of an event that came to this outcome: ignored when there was nothing of ours to change.';
 
 create function private.receive_stripe_event(p_call jsonb) returns text
 language plpgsql security definer set search_path = '' as $$
@@ -33,8 +38,7 @@ begin
   insert into public.webhook_events as e
     (provider, event_key, event_type, headers, payload, status, result, error, purchase_id, processed_at)
   values ('stripe', key, coalesce(event ->> 'type', ''), coalesce(p_call -> 'headers', '{}'), event,
-          case when outcome ->> 'result' in ('not_ours', 'unknown_payment', 'not_needed') then 'ignored' else 'processed' end,
-          outcome ->> 'result', outcome ->> 'problem', (outcome ->> 'purchase')::uuid, now())
+          private.inbox_status(outcome), outcome ->> 'result', outcome ->> 'problem', (outcome ->> 'purchase')::uuid, now())
   on conflict (event_key) do update
   set status = excluded.status, result = excluded.result, error = excluded.error, purchase_id = excluded.purchase_id,
       attempts = e.attempts + 1, processed_at = now();
@@ -92,21 +96,38 @@ language plpgsql security definer set search_path = '' as $$
 declare
   stored public.webhook_events;
   outcome jsonb;
+  problem text;
 begin
   perform private.require_admin(p_actor, 'replay_stripe_event');
   select * into stored from public.webhook_events where id = p_event and provider = 'stripe';
   if not found then
-    perform private.refuse(404, 'NOT_FOUND', 'There is no such event.');
+    perform private.refuse(404, 'NOT_FOUND', 'There is no such event of Stripe.');
   end if;
+  -- The same order as a call that comes in: names, account, then the event.
   perform private.lock_names(array[stored.payload ->> 'id', private.stripe_id(stored.payload #> '{data,object,payment_intent}')]);
-  outcome := private.apply_stripe_event(stored.payload);
-  update public.webhook_events
-  set status = case when outcome ->> 'result' in ('not_ours', 'unknown_payment', 'not_needed') then 'ignored' else 'processed' end,
-      result = outcome ->> 'result', error = outcome ->> 'problem', purchase_id = (outcome ->> 'purchase')::uuid,
-      attempts = attempts + 1, processed_at = now()
-  where id = p_event;
-  perform private.note_action(p_actor, 'replay_stripe_event', p_event::text, jsonb_build_object('status', stored.status), outcome);
-  return outcome;
+  select * into stored from public.webhook_events where id = p_event;
+  if stored.status = 'processed' then
+    perform private.refuse(409, 'ALREADY_PROCESSED', 'This call has done its work already.', jsonb_build_object('result', stored.result));
+  end if;
+  begin
+    outcome := private.apply_stripe_event(stored.payload, 'admin');
+    update public.webhook_events
+    set status = private.inbox_status(outcome), result = outcome ->> 'result', error = outcome ->> 'problem',
+        purchase_id = (outcome ->> 'purchase')::uuid, attempts = attempts + 1, processed_at = now()
+    where id = p_event;
+  exception when others then
+    -- The effect is undone; the try is counted and says what went wrong.
+    get stacked diagnostics problem = message_text;
+    update public.webhook_events set attempts = attempts + 1, error = problem where id = p_event;
+  end;
+  perform private.note_action(p_actor, 'replay_event', p_event::text,
+    jsonb_build_object('status', stored.status, 'error', stored.error, 'attempts', stored.attempts),
+    (select jsonb_build_object('status', w.status, 'result', w.result, 'error', w.error, 'attempts', w.attempts, 'purchase', w.purchase_id)
+     from public.webhook_events w where w.id = p_event));
+  return (
+    select jsonb_build_object('status', w.status, 'result', w.result, 'error', w.error, 'attempts', w.attempts, 'purchase', w.purchase_id)
+    from public.webhook_events w where w.id = p_event);
 end $$;
-comment on function public.replay_stripe_event is 'An admin applies a stored event again, a dead one above all; what it did already stays done once.';
+comment on function public.replay_stripe_event is
+  'Applies a stored event of Stripe again, with source admin, counted and in the trail. Returns {status, result, error, attempts, purchase}; a try that fails leaves its error and changes nothing else.';
 grant execute on function public.replay_stripe_event(uuid, bigint) to service_role;

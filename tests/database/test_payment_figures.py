@@ -83,7 +83,7 @@ def test_settings_are_checked_and_on_the_trail(shop: Shop) -> None:
         with shop.books.unchanged(), refused(422, "INVALID_INPUT"):
             shop.books.call("set_payment_settings", p_actor=admin, **wrong)
     saved = shop.books.call("set_payment_settings", p_actor=admin, p_usd_per_eur=Decimal("1.0812"))
-    assert saved == {"low_balance_credits": 20, "usd_per_eur": "1.0812", "margin_warning": "0.300"}
+    assert saved == {"low_balance_credits": 5, "usd_per_eur": "1.0812", "margin_warning": "0.300"}
     shop.books.call("set_payment_settings", p_actor=admin, p_usd_per_eur=Decimal("1.0812"))
     assert shop.books.value("select count(*) from admin_actions where action = 'set_payment_settings'") == 1
     with refused(403, "NOT_ALLOWED"):

@@ -55,19 +55,26 @@ def test_a_failing_effect_is_recorded_and_undone(shop: Shop) -> None:
     kept = shop.books.one("select * from webhook_events")
     assert (kept["status"], kept["attempts"], kept["error"], kept["repeats"]) == ("dead", 3, "No room.", 1)
     assert shop.purchase(order)["status"] == "open"  # the fact is undone with its effect
-    shop.books.owner.execute("drop trigger stumble on public.credit_entries")
+    replay = {"p_actor": shop.books.admin, "p_event": kept["id"]}
     with refused(403, "NOT_ALLOWED"):
-        shop.books.call("replay_stripe_event", p_actor=order.user, p_event=kept["id"])
-    replayed = shop.books.call("replay_stripe_event", p_actor=shop.books.admin, p_event=kept["id"])
-    assert replayed["result"] == "granted"
-    assert (
-        shop.books.call("replay_stripe_event", p_actor=shop.books.admin, p_event=kept["id"])["result"]
-        == "already_granted"
-    )
+        shop.books.call("replay_stripe_event", **(replay | {"p_actor": order.user}))
+    again = shop.books.call("replay_stripe_event", **replay)
+    assert (again["status"], again["error"], again["attempts"]) == ("dead", "No room.", 4)
+    assert (shop.purchase(order)["status"], shop.moves(order.user)) == ("open", [])
+    shop.books.owner.execute("drop trigger stumble on public.credit_entries")
+    done = shop.books.call("replay_stripe_event", **replay)
+    assert (done["status"], done["result"], done["error"], done["attempts"]) == ("processed", "granted", None, 5)
+    with refused(409, "ALREADY_PROCESSED"):
+        shop.books.call("replay_stripe_event", **replay)
     assert shop.moves(order.user) == [("purchase", 100)]
-    assert shop.books.value("select status from webhook_events") == "processed"
+    assert shop.purchase(order)["paid_through"] == "admin"
     with refused(404, "NOT_FOUND"):
-        shop.books.call("replay_stripe_event", p_actor=shop.books.admin, p_event=kept["id"] + 1)
+        shop.books.call("replay_stripe_event", **(replay | {"p_event": kept["id"] + 1}))
+    trail = shop.books.all("select * from admin_actions where action = 'replay_event' order by id")
+    assert [(line["target"], line["before"]["attempts"], line["after"]["status"]) for line in trail] == [
+        (str(kept["id"]), 3, "dead"),
+        (str(kept["id"]), 4, "processed"),
+    ]
 
 
 def test_a_failed_event_that_comes_again_is_applied(shop: Shop) -> None:

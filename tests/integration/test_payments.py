@@ -21,10 +21,18 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from core import database, margins, offers, packs, payments, purchases, revenue, settings, stripe_api, stripe_setup
-from core.errors import DatabaseError, InvalidInput, NotAllowed, NotFound, PriceChanged, Refused
+from core.errors import (
+    DatabaseError,
+    InvalidInput,
+    NotAllowed,
+    NotFound,
+    PaymentsRefused,
+    PaymentsUnavailable,
+    PriceChanged,
+    Refused,
+)
 from core.models import Budget, Person
 from core.open_purchases import reconcile_open_purchases
-from core.stripe_api import PaymentsRefused, PaymentsUnavailable
 from core.stripe_webhook import stripe_webhook
 from local.ports import HOST, free_port
 from tests.conftest import SupabaseStack

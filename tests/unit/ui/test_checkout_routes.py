@@ -7,10 +7,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from core import payments, sessions
-from core.errors import DatabaseUnavailable, NotFound, Refused
+from core.errors import DatabaseUnavailable, NotFound, PaymentsUnavailable, Refused
 from core.models import Person
 from core.payments import Fulfilment
-from core.stripe_api import PaymentsUnavailable
 from tests.unit.ui import doubles
 from tests.unit.ui.test_routes import HERE, Browser
 
