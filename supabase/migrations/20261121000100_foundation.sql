@@ -8,7 +8,11 @@ alter default privileges in schema public revoke execute on functions from anon,
 alter default privileges in schema public revoke all on tables from anon, authenticated, service_role;
 alter default privileges in schema public revoke all on sequences from anon, authenticated, service_role;
 
+-- Hosted projects may bring it. It tells every signed-up person the names of all tables, and nothing here uses it.
+drop extension if exists pg_graphql;
+
 create schema private;
+-- No table in it is granted to a role of the API. Row level security says no once more, should one ever be.
 comment on schema private is 'What the API does not expose: helpers for policies, sessions, worker state.';
 revoke all on schema private from public;
 grant usage on schema private to authenticated, service_role;
@@ -69,6 +73,8 @@ comment on table private.team_settings is 'Settings of the whole team, one row.'
 comment on column private.team_settings.timezone is 'Days in the rollup start at midnight here.';
 comment on column private.team_settings.block_at_zero is 'Refuse new jobs when the team balance, less the estimates of open jobs, is used up.';
 comment on column private.team_settings.max_open_jobs is 'How many jobs one person may have open at once.';
+alter table private.team_settings enable row level security;
+create policy "Nobody by the API" on private.team_settings to anon, authenticated using (false);
 insert into private.team_settings default values;
 
 create function private.team_day(p_time timestamptz) returns date language sql stable set search_path = '' as $$
@@ -99,6 +105,8 @@ create table private.provider_state (
 comment on table private.provider_state is 'How the outside services are doing, and which fal.ai account is ours.';
 comment on column private.provider_state.account_id is 'Our account at the provider, pinned by the first verified call about a request that we made.';
 comment on column private.provider_state.probe_at is 'While locked: from this moment one job may try whether the lock is gone.';
+alter table private.provider_state enable row level security;
+create policy "Nobody by the API" on private.provider_state to anon, authenticated using (false);
 insert into private.provider_state (provider) values ('fal'), ('stripe');
 
 create table private.workers (
@@ -107,3 +115,5 @@ create table private.workers (
   beat_at timestamptz not null default now()
 );
 comment on table private.workers is 'Heartbeats of the worker loops.';
+alter table private.workers enable row level security;
+create policy "Nobody by the API" on private.workers to anon, authenticated using (false);

@@ -37,6 +37,12 @@ $$;
 comment on function private.is_admin is 'For policies: is the caller an approved, active admin?';
 grant execute on function private.is_admin() to authenticated;
 
+create function private.is_approved() returns boolean language sql stable security definer set search_path = '' as $$
+  select exists (select 1 from public.profiles where user_id = (select auth.uid()) and is_approved and is_active)
+$$;
+comment on function private.is_approved is 'For policies: is the caller an approved, active person?';
+grant execute on function private.is_approved() to authenticated;
+
 alter table public.profiles enable row level security;
 create policy "People see themselves, admins see everybody" on public.profiles
   for select to authenticated using (user_id = (select auth.uid()) or (select private.is_admin()));

@@ -21,7 +21,7 @@ create trigger append_only_truncate before truncate on public.budget_snapshots
 alter table public.budget_snapshots enable row level security;
 create policy "Approved people see the team's balance, and their own" on public.budget_snapshots
   for select to authenticated using (
-    scope = 'team' and exists (select 1 from public.profiles p where p.user_id = (select auth.uid()) and p.is_approved)
+    scope = 'team' and (select private.is_approved())
     or user_id = (select auth.uid()) or (select private.is_admin()));
 grant select on public.budget_snapshots to authenticated, service_role;
 

@@ -18,6 +18,7 @@ comment on table private.app_sessions is 'One row a signed-in browser. Holds the
 create index app_sessions_user on private.app_sessions (user_id);
 create index app_sessions_expires on private.app_sessions (expires_at);
 alter table private.app_sessions enable row level security;
+create policy "Nobody by the API" on private.app_sessions to anon, authenticated using (false);
 
 create table private.sign_in_attempts (
   id bigint generated always as identity primary key,
@@ -30,6 +31,7 @@ comment on table private.sign_in_attempts is 'Recent tries to sign in, for throt
 create index sign_in_attempts_email on private.sign_in_attempts (email_hash, created_at desc);
 create index sign_in_attempts_address on private.sign_in_attempts (address, created_at desc);
 alter table private.sign_in_attempts enable row level security;
+create policy "Nobody by the API" on private.sign_in_attempts to anon, authenticated using (false);
 
 create function public.check_sign_in(p_email_hash text, p_address text) returns int
 language plpgsql security definer set search_path = '' as $$

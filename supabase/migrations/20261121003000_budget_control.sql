@@ -57,16 +57,16 @@ declare
   state jsonb;
 begin
   select * into person from public.profiles where user_id = p_user;
-  if person.is_approved then
+  if person.is_approved and person.is_active then
     state := private.balance_state(null);
   end if;
   if state is null then
-    state := jsonb_build_object('spent', private.spent_this_month(case when person.role = 'admin' then null else p_user end)::text);
+    state := jsonb_build_object('spent', private.spent_this_month(case when person.role = 'admin' and person.is_active then null else p_user end)::text);
   end if;
   return state;
 end $$;
 comment on function private.team_state is
-  'The team''s balance for an approved person; without one what was spent this month, by the team for admins and by oneself for others.';
+  'The team''s balance for an approved, active person; without one what was spent this month, by the team for admins and by oneself for others.';
 
 create or replace function private.budget_state(p_user uuid) returns jsonb
 language sql stable security definer set search_path = '' as $$
@@ -275,7 +275,7 @@ begin
   select * into settings from private.team_settings;
   return jsonb_build_object(
     'header', private.budget_state(p_actor),
-    'team', case when person.is_approved then private.balance_state(null) end,
+    'team', case when person.is_approved and person.is_active then private.balance_state(null) end,
     'own', private.balance_state(p_actor),
     'month', private.month_state(p_actor),
     'timezone', settings.timezone, 'today', private.team_day(now()), 'block_at_zero', settings.block_at_zero);

@@ -167,6 +167,7 @@ comment on table private.chores is 'What the workers do from time to time: when 
 comment on column private.chores.failures is 'In a row; 0 once it went well.';
 comment on column private.chores.facts is 'What the last run that went well found.';
 alter table private.chores enable row level security;
+create policy "Nobody by the API" on private.chores to anon, authenticated using (false);
 
 create function public.claim_chores(p_worker text, p_names jsonb, p_lease_seconds int default 300) returns jsonb
 language plpgsql security definer set search_path = '' as $$

@@ -20,7 +20,7 @@ create trigger append_only before update or delete on public.price_changes
 create trigger append_only_truncate before truncate on public.price_changes
   for each statement execute function private.forbid_change();
 alter table public.price_changes enable row level security;
-create policy "Everybody signed in reads price changes" on public.price_changes for select to authenticated using (true);
+create policy "Approved people read price changes" on public.price_changes for select to authenticated using ((select private.is_approved()));
 grant select on public.price_changes to authenticated, service_role;
 
 create function private.note_price_change() returns trigger language plpgsql security definer set search_path = '' as $$

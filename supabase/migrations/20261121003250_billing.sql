@@ -102,6 +102,7 @@ create table private.fal_usage_reads (
 );
 comment on table private.fal_usage_reads is 'When fal.ai''s usage of a day was last read, days without any included.';
 alter table private.fal_usage_reads enable row level security;
+create policy "Nobody by the API" on private.fal_usage_reads to anon, authenticated using (false);
 
 create table public.fal_foreign_charges (
   request_id text primary key,

@@ -201,12 +201,6 @@ create trigger keep_clip_of_job before update of campaign_id, clip_id, clip_step
 -- ---------------------------------------------------------------------------------------------------------------
 -- Who may look
 -- ---------------------------------------------------------------------------------------------------------------
-create function private.is_approved() returns boolean language sql stable security definer set search_path = '' as $$
-  select exists (select 1 from public.profiles where user_id = (select auth.uid()) and is_approved and is_active)
-$$;
-comment on function private.is_approved is 'For policies: is the caller an approved, active person?';
-grant execute on function private.is_approved() to authenticated;
-
 create function private.visible_campaigns() returns setof uuid language sql stable security definer set search_path = '' as $$
   select id from public.campaigns
   where owner_id = (select auth.uid()) or (select private.is_admin())

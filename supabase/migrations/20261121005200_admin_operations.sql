@@ -259,6 +259,7 @@ comment on table private.webhook_counters is
 comment on column private.webhook_counters.outcome is
   'accepted: verified and answered 200; refused: not verified or no proper body; failed: verified and stored, its effect failed; not_stored: verified, the database was away.';
 alter table private.webhook_counters enable row level security;
+create policy "Nobody by the API" on private.webhook_counters to anon, authenticated using (false);
 
 create function public.add_webhook_counts(p_counts jsonb) returns void
 language sql security definer set search_path = '' as $$

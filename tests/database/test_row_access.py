@@ -1,6 +1,7 @@
 """Whose rows people see: their own, admins all, and what they may write: their own name."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -100,12 +101,29 @@ def test_the_teams_balance_is_for_approved_people(crowd: Crowd) -> None:
         return sum(row["scope"] == "team" for row in crowd.seen(user, "budget_snapshots"))
 
     assert [team(user) for user in (crowd.one, crowd.admin, crowd.waiting, None)] == [1, 1, 0, 0]
+    crowd.books.call("set_active", p_actor=crowd.admin, p_user=crowd.one, p_on=False)
+    assert team(crowd.one) == 0
 
 
-def test_the_teams_balance_is_not_told_to_who_waits_for_approval(crowd: Crowd) -> None:
-    cookie = crowd.books.open_session(crowd.waiting)
-    told = crowd.books.call("session_context", p_cookie_hash=cookie, p_idle_seconds=60)["budget"]
-    assert not {"amount", "remaining"} & set(told or {})
+def test_the_teams_money_is_not_told_to_who_waits_or_is_switched_off(crowd: Crowd) -> None:
+    books = crowd.books
+    former = books.person()
+    books.call("set_role", p_actor=crowd.admin, p_user=former, p_role="admin")
+    books.call("set_active", p_actor=crowd.admin, p_user=former, p_on=False)
+    for balance in (50, None):
+        books.call("set_team_balance", p_actor=crowd.admin, p_amount=balance)
+        for user in (crowd.waiting, former):
+            cookie = books.open_session(user)
+            told = books.call("session_context", p_cookie_hash=cookie, p_idle_seconds=60)["budget"]
+            assert not {"amount", "remaining"} & set(told or {})
+            assert Decimal((told or {}).get("spent", "0")) == 0
+            assert books.call("budget_overview", p_actor=user)["team"] is None
+
+
+def test_prices_are_for_approved_people(crowd: Crowd) -> None:
+    crowd.books.owner.execute("update generation_types set unit_price_usd = unit_price_usd + 1")
+    seen = [len(crowd.seen(user, "price_changes")) for user in (crowd.one, crowd.admin, crowd.waiting, None)]
+    assert seen == [13, 13, 0, 0]
 
 
 @pytest.mark.parametrize("change", ["is_active = false", "role = 'user'", "role = 'user', is_approved = false"])
