@@ -4,14 +4,15 @@
     POST /webhooks/stripe                      Stripe's events, signed (HMAC)
     GET  /health, /ready, /metrics             for load balancers and monitoring
 
-A call is read raw and limited in size, verified, tied to the job by its token, stored and settled in one transaction,
-and only then answered 200. What cannot be verified gets 401 and leaves no row; an effect that failed gets 500, so that
-fal.ai calls again.
+A call is tied to the job by the token in its address, read raw and limited in size, verified, stored and settled in one
+transaction, and only then answered 200. What cannot be verified gets 401 and leaves no row; an effect that failed gets
+500, so that fal.ai calls again.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from typing import Any
 from uuid import UUID
 
 from starlette.applications import Starlette
@@ -21,11 +22,11 @@ from starlette.routing import Route
 
 from core import health
 from core.errors import AtelierError, WebhookRefused
-from core.fal.verdict import verdict_of_webhook
-from core.fal.webhooks import WebhookVerifier, parse_call
+from core.fal.verdict import Verdict, verdict_of_webhook
+from core.fal.webhooks import VerifiedCall, WebhookVerifier, parse_call
 from core.inbox import Inbox
 from core.log import configure, get_logger
-from core.request_body import BodyRefused, read_body
+from core.request_body import BodyReader, BodyRefused
 from core.sealing import token_matches
 from core.settings import get_settings
 from core.settling import verdict_row
@@ -39,24 +40,20 @@ REFUSED = {"wrong_account", "wrong_request", "never_sent"}
 
 
 async def fal_webhook(request: Request) -> Response:
-    """Take one call of fal.ai. 200 done or known already, 401 not ours, 413/408 body refused, 500/503 call again."""
+    """Take one call of fal.ai. 200 done or known already, 401 not ours, 400, 408, 413, 415 body refused, 500, 503 call
+    again."""
     state = request.app.state
-    try:
-        body = await read_body(request)
-    except BodyRefused as error:
-        log.warning("webhook_body_refused", reason=str(error))
-        return Response(status_code=error.status)
     job_id, token = request.query_params.get("job", ""), request.query_params.get("token", "")
     try:
-        # The cheap check first: a stranger without the token costs us no signature and no key lookup.
+        # The cheap check first: a stranger without the token is not even listened to.
         job_id = str(UUID(job_id))
         if not token_matches(job_id, token):
             raise WebhookRefused("token")
-        call = await asyncio.to_thread(state.verifier.verify, body, request.headers.items())
-        parsed = parse_call(body)
-        if parsed.get("request_id") != call.request_id:
-            raise WebhookRefused("request id")
-        verdict = verdict_of_webhook(parsed)
+        body = await state.fal_bodies.read(request)
+        call, parsed, verdict = await asyncio.to_thread(_believed, state.verifier, body, request.headers.items())
+    except BodyRefused as error:
+        log.warning("webhook_body_refused", reason=str(error), job_id=job_id)
+        return Response(status_code=error.status)
     except (WebhookRefused, ValueError) as error:
         log.warning("webhook_refused", reason=str(error), job_id=job_id[:36])
         return Response(status_code=401)
@@ -82,6 +79,18 @@ async def fal_webhook(request: Request) -> Response:
     return Response(status_code=500 if result == "failed" else 200)
 
 
+def _believed(
+    verifier: WebhookVerifier, body: bytes, headers: Iterable[tuple[str, str]]
+) -> tuple[VerifiedCall, dict[str, Any], Verdict | None]:
+    """Who calls, what they say, and what that means. Raises WebhookRefused. Large bodies take a while: not for the
+    event loop."""
+    call = verifier.verify(body, headers)
+    parsed = parse_call(body)
+    if parsed.get("request_id") != call.request_id:
+        raise WebhookRefused("request id")
+    return call, parsed, verdict_of_webhook(parsed)
+
+
 def create_app(*, with_worker: bool = True) -> Starlette:
     """The ASGI app. Needs the settings; connects to nothing until it is called."""
     settings = get_settings()
@@ -93,6 +102,7 @@ def create_app(*, with_worker: bool = True) -> Starlette:
         app.state.settings = settings
         app.state.verifier = WebhookVerifier(settings)
         app.state.inbox = Inbox()
+        app.state.fal_bodies = BodyReader()
         worker = Worker() if with_worker else None
         if worker:
             worker.start()
