@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test check format setup status db-reset lock
+.PHONY: help run test check format setup status chaos pictures db-reset lock
 
 PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
@@ -17,11 +17,11 @@ run: ## everything on this machine, until Ctrl-C (add settings to .env, see .env
 	@$(PYTHON) -m local.bootstrap run
 	@exec $(VENV) -m local run --with-parent
 
-test: ## every test: unit, database, integration, browser
+test: ## every test: unit, database, integration, browser (ARGS='-k cancel' for some)
 	$(need_python)
 	@$(PYTHON) -m local.bootstrap dev
 	@$(VENV) -m local.chromium
-	@$(VENV) -m pytest $(ARGS)
+	@$(VENV) -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 check: ## format, lint, types
 	$(need_python)

@@ -28,9 +28,18 @@ from local.secrets import Secrets
 
 TEMPLATE = "atelier_template"
 START_SECONDS = 60.0
+TESTS = Path(__file__).parent
 
 # (name, what follows `python -m`, environment, the address that answers when it is well) -> the running child
 Serve = Callable[[str, Sequence[str], Mapping[str, str], str], Child]
+
+
+# the quick ones first; the browser last, since Playwright keeps an event loop running that others would trip over
+ORDER = ("unit", "database", "integration", "browser")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: ORDER.index(item.path.relative_to(TESTS).parts[0]))
 
 
 @dataclass(frozen=True)

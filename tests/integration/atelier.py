@@ -237,7 +237,8 @@ class Atelier:
 
     def behaviour(self, **changes: Any) -> None:
         """How the simulated fal.ai behaves from now on; what is not named is as well as it can be."""
-        calm = Behaviour(speed=0.05, time_factor=0.01, tiny_outputs=True).model_dump(mode="json")
+        # so much room that what an earlier test left running does not hold up the next one
+        calm = Behaviour(speed=0.05, time_factor=0.01, tiny_outputs=True, concurrency=1000).model_dump(mode="json")
         self._control("behaviour", {**calm, "balance": "50.00", **changes})
 
     def state(self) -> Row:

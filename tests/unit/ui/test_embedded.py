@@ -69,15 +69,16 @@ def get(path: str) -> httpx.Response:
     return asyncio.run(send())
 
 
+UNKNOWN = "7c1f4f0e-3b62-4c1d-9a57-2f0d6f1f8a11"
 PATHS = (
     f"/view/model/{MODEL.id}",
     f"/view/transcript/{TOLD.id}",
     "/download/jobs?id=x",
-    f"/download/campaign/{uuid4()}",
+    f"/download/campaign/{UNKNOWN}",
 )
 
 
-@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("path", PATHS, ids=("model", "transcript", "jobs", "campaign"))
 @pytest.mark.parametrize("person", [None, doubles.person(is_approved=False), doubles.person(is_active=False)])
 def test_nobody_gets_anything_without_being_in(world: World, path: str, person: Person | None) -> None:
     world.person = person
@@ -101,7 +102,7 @@ def test_a_model_may_load_itself_and_nothing_else(world: World) -> None:
     assert "http" not in answer.text.replace("https://files.example", "")
 
 
-@pytest.mark.parametrize("path", [f"/view/model/{uuid4()}", f"/view/transcript/{uuid4()}"])
+@pytest.mark.parametrize("path", [f"/view/model/{UNKNOWN}", f"/view/transcript/{UNKNOWN}"])
 def test_what_is_not_theirs_is_not_there(world: World, path: str) -> None:
     assert world.person
     assert get(path).status_code == 404
