@@ -9,6 +9,7 @@ from typing import Any
 
 from core.database import get_database, money
 from core.errors import FalBusy, FalError, FalNotFound, FalUnavailable
+from core.fal.queue import Status
 from core.fal.verdict import verdict_of_poll
 from core.log import get_logger
 from core.polling import next_check_seconds
@@ -22,6 +23,7 @@ UNCONFIRMED = (
     "If the result still arrives, it is yours at no charge."
 )
 LOST = "fal.ai no longer knows this job. Your credits are back. Try it again."
+_ENDED = Status("completed", None, None, None, "", "", "COMPLETED")
 
 
 def look_at(job: dict[str, Any]) -> dict[str, Any] | None:
@@ -118,12 +120,17 @@ def _look_for(job: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def read_cost(job: dict[str, Any]) -> None:
-    """Read the billable units of an ended job and count what it really cost. Raises FalError when fal.ai is away."""
+    """Read the result of an ended job once more and count what it really cost. Raises FalError when fal.ai is away."""
     database = get_database()
     if job["response_url"] is None or job["cost_source"] != "estimated":
         database.call("postpone_cost", p_job=job["id"], p_check_seconds=None)
         return
     result = get_queue().result(job["response_url"])
+    if result.ok and job["status"] != "completed" and not job["is_late"]:
+        # Made after all: delivered late, with its cost. A result with nothing in it is only a cost.
+        late = settle(job["id"], verdict_row(verdict_of_poll(_ENDED, result)), "poll")
+        if late["applied"]:
+            return
     if result.billable_units is None:
         # Not told (or expired): the estimate stands, unless the billing events of an admin key say more.
         tries = job["cost_tries"]

@@ -93,7 +93,7 @@ class QueueApi:
             return self._refuse(422, "The request body must be a JSON object")
         behaviour = self._behaviour()
         try:
-            quirks = behaviour.decide(body, request.headers.get("x-sim", ""), self._tally.next_ordinal)
+            quirks = behaviour.decide(body, request.headers.get("x-sim", ""), self._tally.attempts + 1)
         except UnknownQuirk as unknown:
             return self._refuse(400, str(unknown))
         if refused := self._gate(request, quirks):

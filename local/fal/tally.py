@@ -8,6 +8,11 @@ class Tally:
         self.refusals: Counter[int] = Counter()  # by HTTP status
         self.next_ordinal = next_ordinal
 
+    @property
+    def attempts(self) -> int:
+        """Submit calls so far. Chance goes by these: by the accepted ones, a refusal would be repeated for ever."""
+        return self.next_ordinal - 1 + sum(self.refusals.values())
+
     def accepted(self) -> int:
         """The ordinal of a request that is being accepted."""
         ordinal = self.next_ordinal

@@ -83,6 +83,11 @@ begin
       -- Done, but the result did not fit into the call: the worker fetches it.
       update public.generation_jobs set next_check_at = now(), lease_until = null
       where id = job.id and status in ('pending', 'submitted', 'in_progress');
+      if not found then
+        -- We had given up: fetched together with its cost, and delivered late.
+        update public.generation_jobs set cost_due_at = now()
+        where id = job.id and status <> 'completed' and not is_late and cost_source = 'estimated';
+      end if;
       outcome := 'to_fetch';
     end if;
   else

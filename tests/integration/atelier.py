@@ -16,6 +16,7 @@ import pytest
 from psycopg.rows import dict_row
 
 from core import database, jobs, media, offers, people, sending, sessions, settings
+from core.errors import DatabaseUnavailable
 from core.models import Job, Person
 from core.sealing import token_for
 from core.worker import THREADS, Worker
@@ -61,11 +62,6 @@ class Companion:
 
     child: Child
     url: str
-
-    @property
-    def pid(self) -> int:
-        assert self.child.pid is not None
-        return self.child.pid
 
     def stop(self) -> None:
         self.child.stop()
@@ -241,6 +237,10 @@ class Atelier:
         calm = Behaviour(speed=0.05, time_factor=0.01, tiny_outputs=True, concurrency=1000).model_dump(mode="json")
         self._control("behaviour", {**calm, "balance": "50.00", **changes})
 
+    def fal_forgets(self) -> None:
+        """Nothing of an earlier file of tests waits in its queue any more."""
+        self._control("reset", {})
+
     def state(self) -> Row:
         answer: Row = self.http.get(f"{self.fal.url}/_sim/state").raise_for_status().json()
         return answer
@@ -321,6 +321,7 @@ def opened(environment: Mapping[str, str], fal: FalSimulator, database_url: str,
         for name in settings.ENVIRONMENT_NAMES:
             monkeypatch.setenv(name, "")
         atelier.take_own_settings()
+        atelier.fal_forgets()
         yield atelier
     forget_everything()
 
@@ -342,6 +343,18 @@ def created(person: Person, prompt: str) -> Job:
         p_longest_seconds=900,
     )
     return jobs.get(person, job)
+
+
+def without(monkeypatch: pytest.MonkeyPatch, gone: str) -> None:
+    """The database cannot be reached from this process whenever this function is to be called."""
+    real = database.Database.call
+
+    def call(self: database.Database, function: str, **parameters: object) -> object:
+        if function == gone:
+            raise DatabaseUnavailable("Atelier cannot reach its database at the moment.")
+        return real(self, function, **parameters)
+
+    monkeypatch.setattr(database.Database, "call", call)
 
 
 class Hands:

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from core import jobs
+from core import jobs, worker
 from core.models import Job, Person
-from tests.integration.atelier import SCHNELL, Atelier, Companion, created, until
+from tests.integration.atelier import SCHNELL, Atelier, Companion, created, until, without
 
 
 @pytest.fixture
@@ -69,6 +69,22 @@ def test_a_companion_that_is_killed_with_work_in_its_hands(atelier: Atelier, sta
         atelier.let_pass(job.id)
     atelier.rows.execute("update job_outputs set lease_until = now() where job_id = %s", (made[0].id,))
     assert_ended_once(atelier, person, made)
+
+
+def test_a_worker_outlives_its_database(
+    atelier: Atelier, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(worker, "TROUBLE_SECONDS", 0.05)
+    beats = "select count(*) as n from private.workers where worker = %s"
+    own = worker.Worker()
+    try:
+        with pytest.MonkeyPatch.context() as outage:
+            without(outage, "claim_work")
+            own.start()
+            until(lambda: caplog.messages.count("worker_waits") >= 4, "it does not wait for its database")
+        until(lambda: atelier.one(beats, own.name)["n"], "it has not come back")
+    finally:
+        own.stop()
 
 
 def test_two_companions_share_the_work(atelier: Atelier, started: list[Companion]) -> None:

@@ -64,7 +64,7 @@ def host(atelier: Atelier) -> Iterator[MediaHost]:
 
 def made(person: Person, *urls: str) -> Job:
     """A job that has ended well, with these files at fal.ai."""
-    job = jobs.submit(person, SCHNELL, {"prompt": "Files"})
+    job = jobs.submit(person, SCHNELL, {"prompt": "Files [sim:queue=600]"})
     outputs = [{"url": url, "media_type": "image/png"} for url in urls]
     settle(str(job.id), {"outcome": "completed", "billable": True, "outputs": outputs}, "poll")
     return jobs.get(person, job.id)
@@ -224,7 +224,7 @@ class TestDelete:
     def test_is_not_for_what_runs_or_is_somebody_elses(self, atelier: Atelier, host: MediaHost) -> None:
         del host
         person, stranger = atelier.marketer(), atelier.new_marketer()
-        job = jobs.submit(person, SCHNELL, {"prompt": "Still running"})
+        job = jobs.submit(person, SCHNELL, {"prompt": "Still running [sim:queue=600]"})
         with pytest.raises(Refused, match="still running"):
             jobs.delete_media(person, job.id)
         with pytest.raises(NotFound):

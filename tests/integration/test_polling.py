@@ -5,7 +5,9 @@ from decimal import Decimal
 import pytest
 
 from core import jobs
+from core.fal.queue import FalQueue, Result
 from core.models import Job, Person
+from core.settling import settle
 from tests.integration.atelier import SCHNELL, Atelier, Hands, at_once, created, until
 
 
@@ -102,6 +104,17 @@ class TestVerdicts:
         atelier.let_all_hope_pass(job.id)
         hands.look()
         assert jobs.get(person, job.id).error_type == "submit_unconfirmed"
+
+    def test_a_late_result_with_nothing_in_it_is_no_delivery(
+        self, atelier: Atelier, hands: Hands, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        job = finished(atelier, atelier.marketer(), "Made after all?")
+        settle(str(job.id), {"outcome": "failed", "billable": True, "error_message": "Closed."}, "poll")
+        empty = Result(ok=True, status_code=200, payload={"images": []}, billable_units=None)
+        monkeypatch.setattr(FalQueue, "result", lambda *_: empty)
+        hands.look()
+        row = atelier.row(job.id)
+        assert (row["status"], row["is_late"], row["cost_tries"]) == ("failed", False, 1)
 
 
 class TestManners:

@@ -11,14 +11,12 @@ import httpx
 import pytest
 
 from core import jobs, sending
-from core.database import Database
-from core.errors import DatabaseUnavailable
 from core.fal.queue import FalQueue
 from core.models import Job, Person
 from core.sending import BUSY, UNCLEAR, WAITING, fresh, send
 from core.settings import get_settings
 from local.paths import ROOT
-from tests.integration.atelier import SCHNELL, Atelier, at_once, created, until
+from tests.integration.atelier import SCHNELL, Atelier, at_once, created, until, without
 
 pytestmark = pytest.mark.usefixtures("companion")
 NOBODY = "http://127.0.0.1:9"  # the port of the discard protocol: nothing listens there
@@ -37,23 +35,16 @@ def submit(person: Person, prompt: str) -> Job:
     return jobs.submit(person, SCHNELL, {"prompt": prompt})
 
 
+def sent_or_tried(atelier: Atelier, job: Job, tries: int) -> bool:
+    row = atelier.row(job.id)
+    return row["fal_request_id"] is not None or row["unsent_count"] > tries
+
+
 def die_at(place: str, job: Job) -> None:
     """Send a job in a process that is killed at this place in `core.sending`."""
     command = [sys.executable, "-c", CRASH.format(place=place), str(job.id)]
     ended = subprocess.run(command, cwd=ROOT, env=os.environ, stderr=subprocess.DEVNULL, timeout=30, check=False)
     assert ended.returncode == -signal.SIGKILL
-
-
-def without(monkeypatch: pytest.MonkeyPatch, gone: str) -> None:
-    """From this process, the database cannot be reached whenever this function is to be called."""
-    real = Database.call
-
-    def call(self: Database, function: str, **parameters: object) -> object:
-        if function == gone:
-            raise DatabaseUnavailable("Atelier cannot reach its database at the moment.")
-        return real(self, function, **parameters)
-
-    monkeypatch.setattr(Database, "call", call)
 
 
 def assert_looked_for_only(atelier: Atelier, job: Job) -> None:
@@ -238,6 +229,19 @@ class TestUnsent:
         atelier.let_pass(job.id)
         atelier.wait(person, job, "completed")
         assert atelier.request(job.id)["submissions"] == 1
+
+    def test_a_fal_that_is_busy_by_chance_is_not_busy_for_ever(self, atelier: Atelier) -> None:
+        person = atelier.marketer()
+        atelier.behaviour(busy=0.6, seed=1)
+        made = [submit(person, f"Sooner or later {number}") for number in range(6)]
+        for job in made:
+            while atelier.row(job.id)["fal_request_id"] is None:
+                tries = atelier.row(job.id)["unsent_count"]
+                atelier.let_pass(job.id)
+                until(lambda: sent_or_tried(atelier, job, tries), "nobody sends it")  # noqa: B023
+            atelier.wait(person, job, "completed")
+            assert atelier.request(job.id)["submissions"] == 1
+        assert any(atelier.row(job.id)["unsent_count"] for job in made)
 
     def test_a_cancel_while_it_waits_is_at_once(self, atelier: Atelier) -> None:
         person = atelier.marketer()

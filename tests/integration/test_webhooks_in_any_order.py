@@ -1,5 +1,6 @@
 """Webhooks lost, late, repeated, out of order, forged, too early, or met by a poll: one verdict, one movement."""
 
+from decimal import Decimal
 from uuid import UUID
 
 import pytest
@@ -167,3 +168,16 @@ def test_a_webhook_without_its_payload_for_a_job_that_was_never_confirmed(atelie
     atelier.wait(person, job, "completed")
     assert atelier.history(job.id)[:4] == ["created", "unclear", "found", "completed"]
     assert_one_success(atelier, job.id)
+
+
+def test_a_webhook_without_its_payload_after_we_had_given_up_is_fetched_and_delivered_late(atelier: Atelier) -> None:
+    person = atelier.marketer()
+    job = jobs.submit(person, SCHNELL, {"prompt": "Late and to be fetched [sim:submit_reset,unserialisable,lose]"})
+    request = atelier.finished_request(job.id)["request_id"]
+    atelier.let_all_hope_pass(job.id)
+    atelier.wait(person, job, "failed")
+    assert atelier.deliver(request) == [200]
+    until(lambda: atelier.row(job.id)["is_late"], "it is not delivered")
+    assert len(atelier.wait_for_files(person, job).outputs) == 2
+    assert [kind for kind, *_ in atelier.moves(job.id)] == ["hold", "release"]
+    assert atelier.wait_for_cost(job.id)["spent_usd"] == Decimal("0.006")
