@@ -79,7 +79,11 @@ def run(job_count: int, seed: int, say: Say) -> Outcome:
 
 
 def _play(machine: Machine, marketers: list[dict[str, str]], wanted: list[Order], outcome: Outcome, say: Say) -> None:
-    weather, forger, drain = Weather(machine, outcome.seed, len(wanted)), Forger(machine, outcome.seed), Drain(machine)
+    weather, forger, drain = (
+        Weather(machine, outcome.seed, len(wanted)),
+        Forger(machine, outcome.seed),
+        Drain(machine, say),
+    )
     with outcome.timed("storm"):
         _storm(machine, marketers, wanted, weather, forger, say)
         weather.clear_up()
