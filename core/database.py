@@ -10,13 +10,17 @@ from contextlib import contextmanager
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 import httpx
 from postgrest import APIError, CountMethod, SyncPostgrestClient
 
 from core import errors
+from core.log import get_logger
 from core.settings import Settings, get_settings
 from supabase import Client, ClientOptions, create_client
+
+log = get_logger(__name__)
 
 REFUSALS: dict[str, type[errors.Refused]] = {
     "INSUFFICIENT_CREDITS": errors.InsufficientCredits,
@@ -62,10 +66,31 @@ class Database:
         """Call a SQL function as the service and return what it returns, parsed from JSON.
 
         Raises a subclass of Refused when a rule says no, DatabaseUnavailable when Supabase cannot be reached,
-        DatabaseError otherwise. Never repeated here: the functions are idempotent, so the caller may.
+        DatabaseError otherwise. Never repeated here: the functions are idempotent, so the caller may. Whoever is
+        refused as not being an admin leaves a trace, through whichever door they came.
         """
+        try:
+            return self._called(function, parameters)
+        except errors.NotAllowed as refusal:
+            if refusal.code == "NOT_ALLOWED" and "action" in refusal.detail:
+                self.note_refusal(parameters.get("p_actor"), refusal.detail["action"])
+            raise
+
+    def _called(self, function: str, parameters: dict[str, Any]) -> Any:
         with translated(function):
             return self._rows.rpc(function, _plain(parameters)).execute().data
+
+    def note_refusal(self, user_id: UUID | None, action: str) -> None:
+        """Keep in the trail that somebody tried what only admins may: once in ten minutes for each person and action.
+
+        A refusal ends its own transaction and any row in it, hence a call of its own afterwards. Raises nothing: the
+        refusal itself stands, and is in the log in any case.
+        """
+        log.warning("admin_refused", user_id=user_id, action=action)
+        try:
+            self._called("note_refusal", {"p_person": user_id, "p_action": action})
+        except errors.DatabaseError as error:
+            log.error("refusal_not_noted", user_id=user_id, action=action, error=error.sentence, detail=error.detail)
 
     def service_rows(self) -> SyncPostgrestClient:
         """The tables as the service sees them, for workers; only what is granted to the service role."""

@@ -11,13 +11,14 @@ from core.database import get_database
 from core.models import Person
 
 
-def set_monthly_cap(person: Person, user_id: UUID, cap: Decimal | str | None) -> Month:
+def set_monthly_cap(person: Person, user_id: UUID, cap: Decimal | str | None, reason: str = "") -> Month:
     """Limit what somebody may spend in a calendar month, USD from 0.01 with two decimals; None lifts the limit.
 
     Returns their month. Raises InvalidInput, NotFound.
     """
     amount = None if cap is None else parse_amount(cap)
-    return month_of(get_database().call("set_monthly_cap", p_actor=person.user_id, p_user=user_id, p_cap=amount))
+    row = get_database().call("set_monthly_cap", p_actor=person.user_id, p_user=user_id, p_cap=amount, p_reason=reason)
+    return month_of(row)
 
 
 def set_block_at_zero(person: Person, on: bool) -> None:

@@ -124,25 +124,27 @@ def waiting(person: Person) -> tuple[Waiting, ...]:
     )
 
 
-def approve(person: Person, user_id: UUID) -> None:
+def approve(person: Person, user_id: UUID, reason: str = "") -> None:
     """Let a person work, with welcome credits the first time. Raises NotFound."""
-    as_admin(person, "approve_person", p_user=user_id, p_welcome_credits=get_settings().welcome_credits)
+    credits = get_settings().welcome_credits
+    as_admin(person, "approve_person", p_user=user_id, p_welcome_credits=credits, p_reason=reason)
 
 
-def decline(person: Person, user_id: UUID) -> None:
+def decline(person: Person, user_id: UUID, reason: str = "") -> None:
     """Take a person off the waiting list. Raises NotFound, Refused when approved already."""
-    as_admin(person, "decline_person", p_user=user_id)
+    as_admin(person, "decline_person", p_user=user_id, p_reason=reason)
 
 
-def approve_many(person: Person, user_ids: Iterable[UUID]) -> Decided:
+def approve_many(person: Person, user_ids: Iterable[UUID], reason: str = "") -> Decided:
     """Approve up to 500 people in one transaction, each with welcome credits the first time. Raises InvalidInput."""
     credits = get_settings().welcome_credits
-    return _decided(as_admin(person, "approve_people", p_users=list(user_ids), p_welcome_credits=credits))
+    users = list(user_ids)
+    return _decided(as_admin(person, "approve_people", p_users=users, p_welcome_credits=credits, p_reason=reason))
 
 
-def decline_many(person: Person, user_ids: Iterable[UUID]) -> Decided:
+def decline_many(person: Person, user_ids: Iterable[UUID], reason: str = "") -> Decided:
     """Take up to 500 people off the waiting list; who is approved stays approved. Raises InvalidInput."""
-    return _decided(as_admin(person, "decline_people", p_users=list(user_ids)))
+    return _decided(as_admin(person, "decline_people", p_users=list(user_ids), p_reason=reason))
 
 
 def set_role(person: Person, user_id: UUID, role: Role, reason: str = "") -> Standings:
@@ -170,12 +172,12 @@ def reactivate(person: Person, user_id: UUID, reason: str = "") -> Standings:
     return _standings(as_admin(person, "set_active", p_user=user_id, p_on=True, p_reason=reason))
 
 
-def sign_out_everywhere(person: Person, user_id: UUID) -> SignedOut:
+def sign_out_everywhere(person: Person, user_id: UUID, reason: str = "") -> SignedOut:
     """End every session of somebody, here and at Supabase, where it ends every refresh token. Raises NotFound.
 
     A token that is out already reads its owner's rows until it expires, within the hour; it can change nothing.
     """
-    sealed = as_admin(person, "sign_out_everywhere", p_user=user_id)
+    sealed = as_admin(person, "sign_out_everywhere", p_user=user_id, p_reason=reason)
     return SignedOut(len(sealed), any(_ended_at_supabase(each) for each in sealed))
 
 

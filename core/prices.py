@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from core import offers
+from core.admin.calls import only_admins
 from core.database import get_database, money
-from core.errors import FalNotFound, NotAllowed
+from core.errors import FalNotFound
 from core.fal.platform import Price
 from core.fal_account import get_account
 from core.log import get_logger
@@ -46,8 +47,8 @@ def sync(person: Person | None = None) -> PriceSync:
 
     Raises NotAllowed, FalError when fal.ai gives no answer; then every price stays as it is.
     """
-    if person is not None and not person.is_admin:
-        raise NotAllowed("Only an admin can do this.")
+    if person is not None:
+        only_admins(person, "sync_prices")
     endpoints = sorted({offer.type.endpoint for offer in offers.offers().values()})
     told = [
         {

@@ -148,7 +148,7 @@ def _reason() -> str:
 
 
 def _approve(user_id: UUID, person: Person) -> str:
-    people.approve(person, user_id)
+    people.approve(person, user_id, _reason())
     return "Approved. They can start at once."
 
 
@@ -167,12 +167,12 @@ def _set_cap(user_id: UUID, person: Person) -> str:
     cap = st.session_state.get(_CAP)
     if cap is None:
         raise InvalidInput("Enter an amount first, such as 25.00.", field="cap")
-    limits.set_monthly_cap(person, user_id, Decimal(str(round(cap, 2))))
+    limits.set_monthly_cap(person, user_id, Decimal(str(round(cap, 2))), _reason())
     return "The cap is set."
 
 
 def _lift_cap(user_id: UUID, person: Person) -> str:
-    limits.set_monthly_cap(person, user_id, None)
+    limits.set_monthly_cap(person, user_id, None, _reason())
     st.session_state[_CAP] = None
     return "The cap is lifted."
 
@@ -188,7 +188,7 @@ def _set_role(user_id: UUID, role: str, person: Person) -> str:
 
 
 def _sign_out(user_id: UUID, person: Person) -> str:
-    done = people.sign_out_everywhere(person, user_id)
+    done = people.sign_out_everywhere(person, user_id, _reason())
     return f"Signed out of {words.count(done.sessions, 'browser')}."
 
 

@@ -6,9 +6,12 @@ from typing import NoReturn
 
 import streamlit as st
 
-from core.errors import AtelierError, DatabaseUnavailable
+from core.admin import calls
+from core.errors import AtelierError, DatabaseUnavailable, NotAllowed
 from core.models import Person
 from ui import sentences, session, words
+
+ADMIN_PAGE = "page:admin"  # what is refused, in the trail
 
 
 def require(*, admin: bool = False) -> Person:
@@ -19,11 +22,23 @@ def require(*, admin: bool = False) -> Person:
         unavailable(error)
     if person is None:
         _refuse("Sign in to see this page.")
+    welcome = not admin or admits_admin(person)
+    if not person.is_active:
+        _refuse("Your account is switched off. Ask an admin if that should not be so.")
     if not person.may_generate:
         _refuse("Your account has to be approved by an admin first.")
-    if admin and not person.is_admin:
+    if not welcome:
         _refuse("This page is for admins.")
     return person
+
+
+def admits_admin(person: Person) -> bool:
+    """Whether the admin page is for this person; who opens it without being one leaves a trace."""
+    try:
+        calls.only_admins(person, ADMIN_PAGE)
+    except NotAllowed:
+        return False
+    return True
 
 
 def _refuse(sentence: str) -> NoReturn:

@@ -22,7 +22,7 @@ def _all_show(view: Callable[[], None]) -> list[Page]:
 
 
 def _not_for_you() -> None:
-    st.info("This page is for admins.")
+    guard.require(admin=True)
 
 
 def _pages(person: Person) -> list[Page]:
@@ -48,7 +48,10 @@ def main() -> None:
     if person is None:
         st.navigation(_all_show(signin.page), position="hidden").run()
     elif not person.may_generate:
-        st.navigation(_all_show(signin.waiting), position="hidden").run()
+        page = st.navigation(_all_show(signin.waiting), position="hidden")
+        if page.url_path == "admin":
+            guard.admits_admin(person)  # for the trace alone
+        page.run()
     else:
         show(person)
 

@@ -51,6 +51,22 @@ create policy "People edit their own name" on public.profiles
 grant select on public.profiles to authenticated, service_role;
 grant update (full_name) on public.profiles to authenticated;
 
+create function private.person_state(p_person public.profiles) returns text
+language sql stable security definer set search_path = '' as $$
+  select case
+    when not exists (select 1 from auth.users u where u.id = p_person.user_id) then 'deleted'
+    when not p_person.is_active then 'off'
+    when p_person.is_approved then 'approved'
+    when p_person.declined_at is not null then 'declined'
+    else 'waiting' end
+$$;
+comment on function private.person_state is 'Where a person stands: waiting, approved, declined, off (switched off) or deleted.';
+
+create function private.name_of(p_user uuid) returns text language sql stable security definer set search_path = '' as $$
+  select coalesce(nullif(full_name, ''), nullif(email, '')) from public.profiles where user_id = p_user
+$$;
+comment on function private.name_of is 'What a person is called on screen: the name, else the address.';
+
 -- ---------------------------------------------------------------------------------------------------------------
 -- The trail
 -- ---------------------------------------------------------------------------------------------------------------
@@ -82,10 +98,13 @@ begin
   if not exists (
     select 1 from public.profiles where user_id = p_actor and role = 'admin' and is_approved and is_active
   ) then
+    -- The refusal undoes the transaction and any row with it; the server's log keeps this line whichever door was tried.
+    raise log 'atelier: % was refused %', coalesce(p_actor::text, 'nobody'), p_action;
     perform private.refuse(403, 'NOT_ALLOWED', 'Only an admin can do this.', jsonb_build_object('action', p_action));
   end if;
 end $$;
-comment on function private.require_admin is 'Ends the transaction with 403 unless the acting person is an approved, active admin.';
+comment on function private.require_admin is
+  'Ends the transaction with 403 unless the acting person is an approved, active admin. Who called it notes the refusal afterwards (note_refusal).';
 
 create function private.note_action(
   p_actor uuid, p_action text, p_target text, p_before jsonb default null, p_after jsonb default null, p_reason text default null
@@ -94,6 +113,21 @@ create function private.note_action(
   values (p_actor, p_action, p_target, p_before, p_after, p_reason)
 $$;
 comment on function private.note_action is 'Writes one line of the trail, in the transaction of the action itself.';
+
+create function private.kept_reason(p_reason text, p_required boolean default false) returns text
+language plpgsql set search_path = '' as $$
+declare
+  reason text := nullif(trim(coalesce(p_reason, '')), '');
+begin
+  if p_required and reason is null then
+    perform private.refuse(422, 'INVALID_INPUT', 'Say why: the reason is kept in the trail.', '{"field": "reason"}');
+  end if;
+  if length(reason) > 500 then
+    perform private.refuse(422, 'INVALID_INPUT', 'Keep the reason to 500 characters.', '{"field": "reason"}');
+  end if;
+  return reason;
+end $$;
+comment on function private.kept_reason is 'A reason as it is kept, trimmed; null for an empty one. Refuses a missing or too long one.';
 
 -- ---------------------------------------------------------------------------------------------------------------
 -- Following auth.users

@@ -163,8 +163,8 @@ begin
   entry := private.post_entry(
     p_user, case when p_amount > 0 then 'grant' else 'adjustment' end, abs(p_amount), 'grant:' || p_key,
     p_reason => p_reason, p_actor => p_actor, p_takes => p_amount < 0);
-  perform private.note_action(p_actor, 'grant_credits', p_user::text, null,
-    jsonb_build_object('amount', p_amount, 'available', entry.available_after), p_reason);
+  perform private.note_action(p_actor, 'grant_credits', p_user::text, jsonb_build_object('available', entry.available_after - entry.available_change),
+    jsonb_build_object('available', entry.available_after, 'amount', p_amount), p_reason);
   return to_jsonb(entry);
 end $$;
 comment on function public.grant_credits is 'An admin gives (or, negative, takes back) credits with a reason. p_key makes asking twice harmless.';

@@ -172,7 +172,7 @@ grant execute on function public.balance_entries(uuid, text, int) to service_rol
 -- ---------------------------------------------------------------------------------------------------------------
 -- Limits
 -- ---------------------------------------------------------------------------------------------------------------
-create function public.set_monthly_cap(p_actor uuid, p_user uuid, p_cap numeric) returns jsonb
+create function public.set_monthly_cap(p_actor uuid, p_user uuid, p_cap numeric, p_reason text default null) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare
   before_cap numeric;
@@ -189,12 +189,12 @@ begin
   if before_cap is distinct from p_cap then
     update public.profiles set monthly_cap_usd = p_cap where user_id = p_user;
     perform private.note_action(p_actor, 'set_monthly_cap', p_user::text,
-      jsonb_build_object('cap', before_cap::text), jsonb_build_object('cap', p_cap::text));
+      jsonb_build_object('cap', before_cap::text), jsonb_build_object('cap', p_cap::text), private.kept_reason(p_reason));
   end if;
   return private.month_state(p_user);
 end $$;
 comment on function public.set_monthly_cap is 'An admin limits what a person may spend in a calendar month, USD; null lifts the limit. Returns the person''s month.';
-grant execute on function public.set_monthly_cap(uuid, uuid, numeric) to service_role;
+grant execute on function public.set_monthly_cap(uuid, uuid, numeric, text) to service_role;
 
 create function private.month_state(p_user uuid) returns jsonb
 language sql stable security definer set search_path = '' as $$

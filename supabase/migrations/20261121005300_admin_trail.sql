@@ -51,18 +51,6 @@ grant execute on function public.trail_choices(uuid) to service_role;
 -- ---------------------------------------------------------------------------------------------------------------
 -- Refusals
 -- ---------------------------------------------------------------------------------------------------------------
-create or replace function private.require_admin(p_actor uuid, p_action text) returns void
-language plpgsql security definer set search_path = '' as $$
-begin
-  if not exists (
-    select 1 from public.profiles where user_id = p_actor and role = 'admin' and is_approved and is_active
-  ) then
-    -- The refusal undoes the transaction and any row with it; the server's log keeps this line whichever door was tried.
-    raise log 'atelier: % was refused %', coalesce(p_actor::text, 'nobody'), p_action;
-    perform private.refuse(403, 'NOT_ALLOWED', 'Only an admin can do this.', jsonb_build_object('action', p_action));
-  end if;
-end $$;
-
 create function public.note_refusal(p_person uuid, p_action text) returns boolean
 language plpgsql security definer set search_path = '' as $$
 declare

@@ -1,6 +1,6 @@
 -- What is told about the running: the overview for admins, and figures for a monitoring system.
 
-create or replace function public.admin_overview(p_actor uuid) returns jsonb
+create function public.admin_overview(p_actor uuid) returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
 declare
   today date := private.team_day(now());
@@ -29,6 +29,7 @@ begin
 end $$;
 comment on function public.admin_overview is
   'What an admin needs in five seconds: jobs running and stuck, ends, failures of the last hour, spend of today and the month (USD as text), the team''s balance, people waiting, worker, fal.ai, the last audit, the inbox.';
+grant execute on function public.admin_overview(uuid) to service_role;
 
 create function private.quantiles(p_seconds float8[]) returns jsonb language sql immutable set search_path = '' as $$
   select jsonb_build_object('0.5', percentile_cont(0.5) within group (order by s), '0.9', percentile_cont(0.9) within group (order by s),

@@ -58,6 +58,37 @@ def test_every_action_is_one_line_of_who_did_what(books: Books, action: str) -> 
     assert line["target"]
 
 
+REASONED: dict[str, Callable[[Books], Row]] = {
+    "approve_person": lambda books: {"p_user": books.sign_up(), "p_welcome_credits": 0},
+    "decline_person": lambda books: {"p_user": books.sign_up()},
+    "approve_people": lambda books: {"p_users": [str(books.sign_up())], "p_welcome_credits": 0},
+    "decline_people": lambda books: {"p_users": [str(books.sign_up())]},
+    "set_role": lambda books: {"p_user": books.person(), "p_role": "admin"},
+    "set_unmetered": lambda books: {"p_user": books.person(), "p_on": True},
+    "set_active": lambda books: {"p_user": books.person(), "p_on": False},
+    "set_monthly_cap": lambda books: {"p_user": books.person(), "p_cap": Decimal(5)},
+    "sign_out_everywhere": lambda books: {"p_user": books.person()},
+    "grant_credits": lambda books: {"p_user": books.person(), "p_amount": 5, "p_key": "1"},
+    "edit_generation_type": lambda _: {"p_type": SCHNELL, "p_changes": {"credits": 7}},
+    "set_unit_price": lambda _: {"p_type": SCHNELL, "p_price": Decimal(1)},
+    "cancel_job": lambda books: {"p_job": books.submitted(books.person())},
+    "mark_job_failed": lambda books: {"p_job": books.submitted(books.person())},
+}
+
+
+@pytest.mark.parametrize("function", REASONED)
+def test_whoever_says_why_is_quoted(books: Books, function: str) -> None:
+    act(books, function, **REASONED[function](books), p_reason=" Asked by finance ")
+    assert found(books)[0]["reason"].strip() == "Asked by finance"
+
+
+def test_credits_given_are_told_with_the_balance_before_and_after(books: Books) -> None:
+    user = books.person(7)
+    act(books, "grant_credits", p_user=user, p_amount=-3, p_reason="Too many", p_key="1")
+    (line,) = found(books, p_action="grant_credits")
+    assert (line["before"], line["after"]) == ({"available": 7}, {"available": 4, "amount": -3})
+
+
 def test_the_trail_says_whom_and_what_by_name(books: Books) -> None:
     user = books.sign_up(full_name="Ada Lovelace")
     act(books, "approve_person", p_user=user, p_welcome_credits=9)

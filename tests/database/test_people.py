@@ -101,6 +101,15 @@ def test_approval_lets_a_person_work_with_welcome_credits(books: Books) -> None:
     books.create(user)
 
 
+@pytest.mark.parametrize("action", ["approve_person", "decline_person"])
+def test_nobody_decides_about_a_deleted_person(books: Books, action: str) -> None:
+    admin, user = books.admin, books.sign_up()
+    books.owner.execute("delete from auth.users where id = %s", (user,))
+    more = {"p_welcome_credits": 5} if action == "approve_person" else {}
+    with books.unchanged(), refused(404, "NOT_FOUND"):
+        books.call(action, p_actor=admin, p_user=user, **more)
+
+
 def test_approving_again_changes_nothing(books: Books) -> None:
     user = books.sign_up()
     books.call("approve_person", **approval(books, user))

@@ -8,16 +8,18 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from postgrest import APIError
 from supabase_auth.errors import AuthError
 
-from core import jobs, operations, people, sessions
-from core.admin import audits, catalogue, replay, system, trail
+from core import budget, chores, jobs, limits, margins, operations, people, prices, sessions
+from core.admin import audits, calls, catalogue, replay, system, trail
 from core.admin import jobs as admin_jobs
 from core.admin.trail import TrailFilter
 from core.database import get_database
 from core.errors import InvalidInput, NotAllowed, Refused
 from core.models import Job, Person
 from core.offers import offers
+from local.postgres import Postgres
 from tests.integration.admin_desk import admin, in_balance, marketer  # noqa: F401
 from tests.integration.studio import Studio, studio  # noqa: F401
 
@@ -174,6 +176,44 @@ def test_everybody_else_is_refused_and_leaves_a_trace(admin: Person, marketer: P
     assert len(refusals(admin, marketer.user_id)) == len(attempts)
     assert jobs.get(marketer, job.id).is_open
     admin_jobs.mark_failed(admin, job.id, "Test")
+
+
+def test_a_token_of_ones_own_opens_no_door_and_the_try_is_in_the_log_of_postgresql(
+    postgres: Postgres, marketer: Person, admin: Person
+) -> None:
+    """Nobody but the service may execute these functions, so the refusal comes before any of our code could note it."""
+    before = len(postgres.log.read_bytes())
+    for person in (marketer, admin):
+        door = get_database().rows_of(person.access_token)
+        for function in ("set_role", "grant_credits", "mark_job_failed", "admin_overview"):
+            with pytest.raises(APIError) as refusal:
+                door.rpc(function, {"p_actor": str(admin.user_id)}).execute()
+            assert refusal.value.code in ("42501", "PGRST202"), "no such function for them, or not theirs to execute"
+        with pytest.raises(APIError) as refusal:
+            door.rpc("run_audit", {"p_actor": str(admin.user_id)}).execute()
+        assert refusal.value.code == "42501"
+    told = postgres.log.read_bytes()[before:].decode()
+    assert told.count("permission denied for function run_audit") == 2
+
+
+def test_who_opens_the_admin_page_without_being_an_admin_is_in_the_trail(admin: Person, marketer: Person) -> None:
+    with pytest.raises(NotAllowed):
+        calls.only_admins(marketer, "page:admin")
+    assert refusals(admin, marketer.user_id) == ["page:admin"]
+
+
+def test_doors_of_other_themes_leave_the_same_trace(admin: Person, marketer: Person) -> None:
+    attempts: dict[str, Callable[[], object]] = {
+        "set_block_at_zero": lambda: limits.set_block_at_zero(marketer, True),
+        "set_team_balance": lambda: budget.set_balance(marketer, Decimal(5)),
+        "margin_figures": lambda: margins.margins(marketer),
+        "chore_states": lambda: chores.states(marketer),
+        "sync_prices": lambda: prices.sync(marketer),
+    }
+    for action, attempt in attempts.items():
+        with pytest.raises(NotAllowed):
+            attempt()
+        assert refusals(admin, marketer.user_id)[0] == action
 
 
 def refusals(admin: Person, user_id: UUID) -> list[str | None]:

@@ -14,6 +14,7 @@ from ui import drafts, low_credits
 def studio(monkeypatch: pytest.MonkeyPatch) -> Studio:
     studio = Studio()
     monkeypatch.setattr(sessions, "current", studio.current)
+    monkeypatch.setattr("core.admin.calls.get_database", lambda: studio)
     monkeypatch.setattr(offers, "offers", doubles.offers)
     monkeypatch.setattr(jobs, "submit", studio.submit)
     monkeypatch.setattr(jobs, "get", studio.get)

@@ -30,12 +30,16 @@ class Studio:
         self.is_down = False
         self.alerts: list[Alert] = []
         self.purchases: list[Purchase] = []
+        self.noted: list[tuple[UUID, str]] = []  # who was refused what
 
     def current(self, _cookie: str | None, *, watching: bool = False) -> Person | None:
         if self.is_down:
             raise DatabaseUnavailable("Atelier cannot reach its database at the moment.")
         self.calls.append(("current", watching))
         return self.person
+
+    def note_refusal(self, user_id: UUID, action: str) -> None:
+        self.noted.append((user_id, action))
 
     def submit(
         self,

@@ -22,19 +22,29 @@ def test_nobody_sees_a_page_without_signing_in(studio: Studio, name: str) -> Non
 
 
 @pytest.mark.parametrize("name", ["generate", "jobs", "budget", "credits", "admin"])
-@pytest.mark.parametrize("changes", [{"is_approved": False}, {"is_active": False}])
-def test_nobody_sees_a_page_before_approval(studio: Studio, name: str, changes: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"is_approved": False}, "Your account has to be approved by an admin first."),
+        ({"is_active": False}, "Your account is switched off. Ask an admin if that should not be so."),
+    ],
+)
+def test_nobody_sees_a_page_before_approval_or_when_switched_off(
+    studio: Studio, name: str, changes: dict[str, Any], sentence: str
+) -> None:
     studio.person = doubles.person(role="admin", **changes)
     page = AppTest.from_file(MAIN.parent.parent / "pages" / f"{name}.py", default_timeout=30).run()
-    assert [info.value for info in page.info] == ["Your account has to be approved by an admin first."]
+    assert [info.value for info in page.info] == [sentence]
     assert not page.title
+    assert studio.noted == ([(doubles.ME, "page:admin")] if name == "admin" else [])
 
 
-def test_the_admin_page_is_for_admins(studio: Studio) -> None:
+def test_the_admin_page_is_for_admins_and_others_leave_a_trace(studio: Studio) -> None:
     studio.person = doubles.person()
     page = AppTest.from_file(MAIN.parent.parent / "pages" / "admin.py", default_timeout=30).run()
     assert [info.value for info in page.info] == ["This page is for admins."]
     assert not page.title
+    assert studio.noted == [(doubles.ME, "page:admin")]
 
 
 def test_without_a_session_there_is_the_way_in_and_nothing_else(studio: Studio, open_page: Open) -> None:

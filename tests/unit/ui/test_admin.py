@@ -220,7 +220,7 @@ def office(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> Office:
             "set_role": lambda _p, who, role, reason: note("role", who, role, reason),
             "deactivate": lambda _p, who, reason: note("off", who, reason),
         },
-        limits: {"set_monthly_cap": lambda _p, who, cap: note("cap", who, cap)},
+        limits: {"set_monthly_cap": lambda _p, who, cap, reason: note("cap", who, cap, reason)},
         catalogue: {
             "types": lambda _p: office.types,
             "history": lambda _p, **_limit: (
@@ -345,7 +345,7 @@ def test_a_cap_is_set_and_a_role_is_changed(office: Office, open_page: Open) -> 
     app.button(key="member-set-cap").click().run()
     app.button(key="member-role").click().run()
     app.button(key="member-off").click().run()
-    assert ("cap", LEA, Decimal("25.5")) in office.calls
+    assert ("cap", LEA, Decimal("25.5"), "") in office.calls
     assert ("role", LEA, "admin", "") in office.calls
     assert ("off", LEA, "") in office.calls
 
