@@ -52,6 +52,18 @@ def test_the_words_of_the_prompt_choose_what_is_painted() -> None:
             assert np.abs(first - second).mean() > 0.04
 
 
+@pytest.mark.parametrize(
+    ("prompt", "about"),
+    [
+        ("Three glazed ceramic spheres on a linen cloth, soft window light", "Three glazed ceramic spheres"),
+        ("Night arch, limited edition poster, geometric shapes", "Poster, geometric shapes"),
+        ("Launch poster for the winter collection, petals under water", "Poster"),
+    ],
+)
+def test_what_most_of_the_words_say_is_painted(prompt: str, about: str) -> None:
+    assert paint.painter_for(prompt) == paint.painter_for(about)
+
+
 def test_colour_words_come_first_in_the_palette_and_light_ones_become_the_paper() -> None:
     palette = palette_for("cobalt and coral shapes on cream", np.random.default_rng(1))
     assert [tuple(colour) for colour in palette.accents[:2]] == [tuple(rgb("2a3bbd")), tuple(rgb("e8836a"))]

@@ -19,12 +19,13 @@ from local.fal.paint.palette import words_of
 from local.fal.paint.product import product
 from local.fal.paint.still_life import spheres
 
-VERSION = 1  # part of every cache key: raise it when the same parameters paint something else
+VERSION = 2  # part of every cache key: raise it when the same parameters paint something else
 _GRAIN = 2.2
 
 Painter = Callable[[Grid, str, Rng], Array]
 
-# The first family with a matching word wins; `detail` is how many pixels are worth computing.
+# The family with the most words in the prompt wins, the first one of equals; `detail` is how many pixels are worth
+# computing.
 _FAMILIES: tuple[tuple[Painter, int, str], ...] = (
     (poster, 1_100_000, "poster posters bauhaus geometric shapes graphic print collage abstract grid logo typography"),
     (arch, 1_100_000, "arch arches doorway door architecture building facade stairs house interior room window"),
@@ -44,7 +45,7 @@ _UNNAMED: tuple[Painter, ...] = (spheres, landscape, product, poster, silk, arch
 
 def picture(prompt: str, seed: int, width: int, height: int) -> Image.Image:
     """The picture for a prompt: RGB, of exactly that size."""
-    painter, detail = _painter_for(prompt)
+    painter, detail = painter_for(prompt)
     rng = _rng(prompt, seed)
     scale = min(1.0, (detail / (width * height)) ** 0.5)
     grid = Grid.of(max(16, round(width * scale)), max(16, round(height * scale)))
@@ -83,11 +84,12 @@ def _rng(prompt: str, seed: int) -> Rng:
     return np.random.default_rng([seed, zlib.crc32(prompt.strip().lower().encode())])
 
 
-def _painter_for(prompt: str) -> tuple[Painter, int]:
-    """By the first word that belongs to a family, else by the prompt as a whole."""
+def painter_for(prompt: str) -> tuple[Painter, int]:
+    """By the words of the prompt: the light from a window makes no house of three spheres. Without any, by its sum."""
     words = set(words_of(prompt))
-    for painter, detail, listed in _FAMILIES:
-        if words & set(listed.split()):
-            return painter, detail
+    matches = [len(words & set(listed.split())) for _, _, listed in _FAMILIES]
+    if most := max(matches):
+        painter, detail, _ = _FAMILIES[matches.index(most)]
+        return painter, detail
     painter = _UNNAMED[zlib.crc32(prompt.strip().lower().encode()) % len(_UNNAMED)]
     return painter, next(detail for known, detail, _ in _FAMILIES if known is painter)
