@@ -2,12 +2,14 @@
 
 Whisper gives chunks `{timestamp: [start, end], text}`, in seconds; the end may be missing, chunks may overlap, and with
 `chunk_level: word` every word is one. What comes out is in order, never overlaps and never lasts less than nothing.
+With `diarize` each chunk names its `speaker`; who speaks is told once there are two of them.
 """
 
 import html
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from itertools import groupby
 from typing import Any, Final
 
 LONGEST_LINE: Final = 84  # characters of one cue: two lines on screen
@@ -19,19 +21,21 @@ LATEST: Final = 359_999_999  # milliseconds: 99:59:59,999
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """One subtitle. Milliseconds from the start; `text` is one line without markup."""
+    """One subtitle. Milliseconds from the start; `text` is one line without markup, `speaker` empty or "Speaker 1"."""
 
     start: int
     end: int
     text: str
+    speaker: str = ""
 
 
 def cues_of(result_data: Mapping[str, Any] | None) -> tuple[Cue, ...]:
     """The chunks of a transcript as cues, in order; what has no time or no words is left out."""
     chunks = (result_data or {}).get("chunks")
     found = sorted(_spoken(chunks if isinstance(chunks, list) else []), key=lambda chunk: chunk[0])
+    names = _names([speaker for *_, speaker in found])
     cues: list[Cue] = []
-    for index, (start, end, text) in enumerate(found):
+    for index, (start, end, text, speaker) in enumerate(found):
         following = found[index + 1][0] if index + 1 < len(found) else LATEST
         begin = max(start, cues[-1].end if cues else 0)
         if end is None:
@@ -39,8 +43,19 @@ def cues_of(result_data: Mapping[str, Any] | None) -> tuple[Cue, ...]:
         # A chunk ends when the next one begins, but is never cut to nothing.
         stop = max(min(end, max(following, begin + SHORTEST_CUE)), begin + SHORTEST_CUE)
         if stop <= LATEST:
-            cues.append(Cue(begin, stop, text))
+            cues.append(Cue(begin, stop, text, names.get(speaker, "")))
     return tuple(cues)
+
+
+def text_of(result_data: Mapping[str, Any] | None) -> str:
+    """What was said; where several people speak, a paragraph for each turn with the speaker before it."""
+    cues = cues_of(result_data)
+    if not any(cue.speaker for cue in cues):
+        return str((result_data or {}).get("text") or "").strip()
+    return "\n\n".join(
+        f"{speaker}: {' '.join(cue.text for cue in turn)}" if speaker else " ".join(cue.text for cue in turn)
+        for speaker, turn in groupby(cues, key=lambda cue: cue.speaker)
+    )
 
 
 def grouped(cues: Sequence[Cue]) -> tuple[Cue, ...]:
@@ -50,36 +65,47 @@ def grouped(cues: Sequence[Cue]) -> tuple[Cue, ...]:
         last = groups[-1] if groups else None
         if (
             last is not None
+            and last.speaker == cue.speaker
             and not last.text.endswith((".", "!", "?", "…", "。", "！", "？"))
             and len(last.text) + 1 + len(cue.text) <= LONGEST_LINE
             and cue.end - last.start <= LONGEST_CUE
             and cue.start - last.end < 1_000
         ):
-            groups[-1] = Cue(last.start, cue.end, f"{last.text} {cue.text}")
+            groups[-1] = Cue(last.start, cue.end, f"{last.text} {cue.text}", last.speaker)
         else:
             groups.append(cue)
     return tuple(groups)
 
 
 def to_srt(cues: Iterable[Cue]) -> str:
-    """SubRip: numbered from 1, `HH:MM:SS,mmm`, CRLF as the format has it."""
-    # The arrow separates times: inside a text it would end the subtitle for some players.
-    blocks = (
-        f"{number}\r\n{_clock(cue.start, ',')} --> {_clock(cue.end, ',')}\r\n{cue.text.replace('-->', '→')}\r\n"
-        for number, cue in enumerate(cues, 1)
-    )
+    """SubRip: numbered from 1, `HH:MM:SS,mmm`, CRLF as the format has it. A text names who begins to speak."""
+    blocks, speaker = [], ""
+    for number, cue in enumerate(cues, 1):
+        said = f"{cue.speaker}: {cue.text}" if cue.speaker and cue.speaker != speaker else cue.text
+        speaker = cue.speaker
+        # The arrow separates times: inside a text it would end the subtitle for some players.
+        times = f"{_clock(cue.start, ',')} --> {_clock(cue.end, ',')}"
+        blocks.append(f"{number}\r\n{times}\r\n{said.replace('-->', '→')}\r\n")
     return "\r\n".join(blocks)
 
 
 def to_vtt(cues: Iterable[Cue]) -> str:
-    """WebVTT: `HH:MM:SS.mmm`, the text with `&`, `<` and `>` escaped."""
-    blocks = (
-        f"\n{_clock(cue.start, '.')} --> {_clock(cue.end, '.')}\n{html.escape(cue.text, quote=False)}\n" for cue in cues
-    )
+    """WebVTT: `HH:MM:SS.mmm`, the text with `&`, `<` and `>` escaped, in a voice span where there are speakers."""
+    blocks = []
+    for cue in cues:
+        text = html.escape(cue.text, quote=False)
+        said = f"<v {cue.speaker}>{text}</v>" if cue.speaker else text
+        blocks.append(f"\n{_clock(cue.start, '.')} --> {_clock(cue.end, '.')}\n{said}\n")
     return "WEBVTT\n" + "".join(blocks)
 
 
-def _spoken(chunks: list[Any]) -> Iterable[tuple[int, int | None, str]]:
+def _names(speakers: Sequence[str]) -> dict[str, str]:
+    """Whisper's ids as people count: "Speaker 1" speaks first. Empty for a single speaker, whom nobody needs named."""
+    known = [speaker for speaker in dict.fromkeys(speakers) if speaker]
+    return {speaker: f"Speaker {number}" for number, speaker in enumerate(known, 1)} if len(known) > 1 else {}
+
+
+def _spoken(chunks: list[Any]) -> Iterable[tuple[int, int | None, str, str]]:
     for chunk in chunks:
         times = chunk.get("timestamp") if isinstance(chunk, Mapping) else None
         if not isinstance(times, list | tuple) or len(times) != 2:
@@ -88,7 +114,7 @@ def _spoken(chunks: list[Any]) -> Iterable[tuple[int, int | None, str]]:
         # One line: an empty line inside a cue would end it.
         text = " ".join(str(chunk.get("text") or "").replace("\x00", "").split())
         if start is not None and text:
-            yield start, end, text
+            yield start, end, text, str(chunk.get("speaker") or "")
 
 
 def _milliseconds(seconds: Any) -> int | None:

@@ -99,7 +99,7 @@ def transcript_entries(job: Job, stem: str, made_at: datetime) -> list[Entry]:
     if job.generation_type != "transcribe_whisper" or not isinstance(data.get("text"), str):
         return []
     cues = subtitles.grouped(subtitles.cues_of(data))
-    texts = {"txt": data["text"].strip() + "\n", "srt": subtitles.to_srt(cues), "vtt": subtitles.to_vtt(cues)}
+    texts = {"txt": subtitles.text_of(data) + "\n", "srt": subtitles.to_srt(cues), "vtt": subtitles.to_vtt(cues)}
     return [
         Entry(f"{stem}.{ending}", _text(text), made_at, stored=False)
         for ending, text in texts.items()

@@ -1,6 +1,8 @@
 """A transcript: the words beside their recording, lit while it plays, and the text and subtitles to take away."""
 
+from collections.abc import Iterable
 from html import escape
+from itertools import groupby
 
 import streamlit as st
 from starlette.concurrency import run_in_threadpool
@@ -18,7 +20,8 @@ _LINE, _LINE_HEIGHT = 40, 26  # characters at least, pixels
 _PLAYER, _TALLEST = 70, 360  # pixels
 _STYLE = """
 body{display:flex;flex-direction:column;height:100vh}audio{width:100%;flex:none}
-main{flex:1;overflow:auto;padding:.75rem 0}
+main{flex:1;overflow:auto;padding:.75rem 0}p{margin:0 0 .75rem}
+small{display:block;font-size:.875rem;color:light-dark(#5F5B54,#A9A79F)}
 button{font:inherit;color:inherit;text-align:left;background:none;border:0;border-radius:.25rem;
 padding:.0625rem 0;margin:0;cursor:pointer}button:hover{color:light-dark(#2A3CBD,#A9B4FF)}
 button:focus-visible{outline:2px solid light-dark(#2F43D0,#8393FF)}.said{background:light-dark(#E5E6F5,#20264A)}
@@ -26,14 +29,15 @@ button:focus-visible{outline:2px solid light-dark(#2F43D0,#8393FF)}.said{backgro
 
 
 def text_of(job: Job) -> str:
-    """What was said; empty for a job that is no transcript."""
-    return str((job.result_data or {}).get("text") or "").strip()
+    """What was said, and by whom where several speak; empty for a job that is no transcript."""
+    return subtitles.text_of(job.result_data)
 
 
 def draw(job: Job) -> None:
     """The words, with the recording when their times are known."""
     if subtitles.cues_of(job.result_data) and describe.is_web(_recording(job)):
-        lines = 2 + len(text_of(job)) // _LINE
+        text = text_of(job)
+        lines = 2 + text.count("\n") + len(text) // _LINE
         height = min(_TALLEST, _PLAYER + lines * _LINE_HEIGHT)
         st.iframe(f"/view/transcript/{job.id}", height=height, alt="The transcript, lit while the recording plays")
     else:
@@ -47,7 +51,7 @@ def downloads(job: Job, *, key: str) -> None:
     if cues:
         files["SRT"] = (subtitles.to_srt(cues), "srt", "application/x-subrip")
         files["VTT"] = (subtitles.to_vtt(cues), "vtt", "text/vtt")
-    name = slug(text)
+    name = slug(str((job.result_data or {}).get("text") or ""))
     for label, (data, ending, mime) in files.items():
         st.download_button(
             label,
@@ -72,12 +76,17 @@ async def show(request: Request) -> Response:
         return embedded.refusal(error, 403)
     except AtelierError as error:
         return embedded.refusal(error)
-    said = " ".join(
-        f'<button type="button" data-from="{cue.start}" data-to="{cue.end}">{escape(cue.text)}</button>'
-        for cue in subtitles.cues_of(job.result_data)
-    )
+    said = "".join(_turn(*turn) for turn in groupby(subtitles.cues_of(job.result_data), key=lambda cue: cue.speaker))
     body = f'<audio controls preload="metadata" src="{escape(recording)}"></audio><main>{said}</main>'
     return embedded.page("Transcript", body, _STYLE, ("transcript.js",), recording)
+
+
+def _turn(speaker: str, cues: Iterable[subtitles.Cue]) -> str:
+    """What one person says before the next one does: a paragraph of words to click on."""
+    words = " ".join(
+        f'<button type="button" data-from="{cue.start}" data-to="{cue.end}">{escape(cue.text)}</button>' for cue in cues
+    )
+    return f"<p>{f'<small>{escape(speaker)}</small>' if speaker else ''}{words}</p>"
 
 
 def _recording(job: Job) -> str:

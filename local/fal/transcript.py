@@ -1,12 +1,14 @@
 """A transcript that fits a recording: about 2.6 words a second, in chunks whose times end with the sound."""
 
 import random
+from itertools import groupby
 from typing import Any
 
 from local.fal.inputs import Whisper
 
 _WORDS_PER_SECOND = 2.6
 _CHUNK_WORDS = (5, 11)
+_TURN_WORDS = 24  # then the other one of two speakers goes on
 _SENTENCES = (
     "We started in a small room above the bakery, with two wheels and one kiln.",
     "Every piece is thrown by hand, so no two of them are ever quite the same.",
@@ -35,16 +37,23 @@ def transcribe(seconds: float, digest: str, given: Whisper) -> dict[str, Any]:
             "text": " " + " ".join(words[start:end]),
         }
         if given.diarize:
-            chunk["speaker"] = "SPEAKER_00"
+            chunk["speaker"] = f"SPEAKER_{start // _TURN_WORDS % 2:02}"
         chunks.append(chunk)
     return {
         "text": " ".join(words),
         "chunks": chunks,
         "inferred_languages": [given.language or "en"],
-        "diarization_segments": [{"timestamp": [0.0, round(seconds, 2)], "speaker": "SPEAKER_00"}]
-        if given.diarize
-        else [],
+        "diarization_segments": _segments(chunks) if given.diarize else [],
     }
+
+
+def _segments(chunks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Who speaks from when to when."""
+    turns = [list(turn) for _, turn in groupby(chunks, key=lambda chunk: chunk["speaker"])]
+    return [
+        {"timestamp": [turn[0]["timestamp"][0], turn[-1]["timestamp"][1]], "speaker": turn[0]["speaker"]}
+        for turn in turns
+    ]
 
 
 def _words(rng: random.Random, count: int) -> list[str]:

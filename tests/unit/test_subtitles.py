@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.subtitles import LATEST, LONGEST_CUE, LONGEST_LINE, Cue, cues_of, grouped, to_srt, to_vtt
+from core.subtitles import LATEST, LONGEST_CUE, LONGEST_LINE, Cue, cues_of, grouped, text_of, to_srt, to_vtt
 
 TIMES = st.one_of(st.none(), st.floats(allow_nan=True), st.floats(0, 50), st.integers(-5, 400_000), st.just("1.5"))
 CHUNKS = st.lists(
@@ -137,3 +137,26 @@ def test_words_become_lines_that_end_with_their_sentence() -> None:
     assert texts[0] == "It is here."
     assert " ".join(texts) == words
     assert len(texts) == 3
+
+
+def test_two_people_are_told_apart() -> None:
+    said = [("SPEAKER_07", "Good"), ("SPEAKER_07", "morning."), ("SPEAKER_02", "Hello <you>"), ("SPEAKER_07", "there")]
+    chunks = [chunk(n, n + 1, text) | {"speaker": speaker} for n, (speaker, text) in enumerate(said)]
+    data = {"text": "Good morning. Hello <you> there", "chunks": chunks}
+    cues = grouped(cues_of(data))
+    assert [(cue.speaker, cue.text) for cue in cues] == [
+        ("Speaker 1", "Good morning."),
+        ("Speaker 2", "Hello <you>"),
+        ("Speaker 1", "there"),
+    ]
+    assert "\r\nSpeaker 2: Hello <you>\r\n" in to_srt(cues)
+    assert "\n<v Speaker 2>Hello &lt;you&gt;</v>\n" in to_vtt(cues)
+    assert text_of(data) == "Speaker 1: Good morning.\n\nSpeaker 2: Hello <you>\n\nSpeaker 1: there"
+
+
+def test_a_speaker_is_named_when_they_begin_and_a_single_one_never() -> None:
+    two = [Cue(0, 1, "One.", "Speaker 1"), Cue(1, 2, "Two.", "Speaker 1"), Cue(2, 3, "Three.", "Speaker 2")]
+    assert re.findall(r"Speaker \d: \w+", to_srt(two)) == ["Speaker 1: One", "Speaker 2: Three"]
+    alone = {"text": " Just me. ", "chunks": [chunk(0, 1, "Just me.") | {"speaker": "SPEAKER_00"}]}
+    assert cues_of(alone) == (Cue(0, 1000, "Just me."),)
+    assert text_of(alone) == "Just me."
