@@ -1,5 +1,7 @@
 """What a job has made, on screen: pictures to zoom, players, a model to turn, a transcript to follow."""
 
+from html import escape
+
 import streamlit as st
 
 from core.models import Job, Output
@@ -14,7 +16,7 @@ def draw(job: Job, output: Output) -> None:
         return
     alt, url = describe.picture_alt(job, output), output.url or ""
     if output.media_type.startswith("image/"):
-        st.image(url, width="stretch", alt=alt)
+        st.html(_picture(output, escape(url), escape(alt)))
     elif output.media_type.startswith("video/"):
         st.video(url, format=output.media_type, alt=alt)
     elif output.media_type.startswith("audio/"):
@@ -36,3 +38,19 @@ def draw_all(job: Job, position: int | None = None) -> None:
                 draw(job, output)
     elif shown:
         draw(job, shown[0])
+
+
+def _picture(output: Output, url: str, alt: str) -> str:
+    """A picture to zoom: a click lays it over everything as large as it fits, a second one shows it closer.
+
+    A popover of the browser itself, as Streamlit has no zoom inside a dialog; the values are escaped already.
+    """
+    name = f"zoom-{output.id}"
+    large = f'<img src="{url}" alt="{alt}" loading="lazy">'
+    return (
+        f'<button type="button" class="zoom" popovertarget="{name}" aria-label="Zoom: {alt}">'
+        f'<img src="{url}" alt="{alt}"></button>'
+        f'<div popover id="{name}" class="zoomed" role="dialog" aria-label="{alt}">'
+        f'<label><input type="checkbox" aria-label="Closer">{large}</label>'
+        f'<button type="button" popovertarget="{name}" popovertargetaction="hide" aria-label="Zoom out"></button></div>'
+    )
