@@ -69,6 +69,7 @@ def draw_prompt(prompt: Field) -> str:
         max_chars=None if prompt.maximum is None else int(prompt.maximum),
         key=form.PROMPT,
         help=words.escape(prompt.help) or None,
+        placeholder=prompt.placeholder or None,
         persist_state="session",
     )
     return (written or "").strip()

@@ -146,21 +146,29 @@ def _widget(offer: Offer, field: Field, scope: str, default: Any) -> Any:
         return st.toggle(field.label, **shared)
     if field.kind == "text":
         st.session_state.setdefault(key, default or "")
-        return st.text_input(field.label, max_chars=_whole(field.maximum), **shared).strip()
+        hint = field.placeholder or None
+        return st.text_input(field.label, max_chars=_whole(field.maximum), placeholder=hint, **shared).strip()
     return _number(field, default, shared)
 
 
 def _number(field: Field, default: Any, shared: dict[str, Any]) -> int | float | None:
     kind = int if field.kind == "integer" else float
     low, high = (None if limit is None else kind(limit) for limit in (field.minimum, field.maximum))
-    fine = high is not None and low is not None and high - low <= 1
+    if kind is float:
+        shared |= {"format": "%.4g"}  # 0.95, 3.5, 10: no zeros that say nothing
     if default is None:
         shared |= {"value": None, "placeholder": "Any"}
     else:
         st.session_state.setdefault(shared["key"], kind(default))
-    step = 1 if kind is int else 0.05 if fine else 0.5
+    step = 1 if kind is int else _step(low, high)
     value: int | float | None = st.number_input(field.label, min_value=low, max_value=high, step=step, **shared)
     return value
+
+
+def _step(low: float | None, high: float | None) -> float:
+    """How far one click goes, so that a handful of clicks crosses the range."""
+    span = 100 if low is None or high is None else high - low
+    return 0.01 if span <= 0.1 else 0.05 if span <= 1 else 0.5
 
 
 def _batches(offer: Offer, field: Field, shared: dict[str, Any]) -> int:

@@ -127,7 +127,8 @@ def _draw_prompt(prompt: Field, known: Mapping[str, Any], recipe: Recipe | None,
     before = recipe.inputs.get(prompt_name(recipe) or "") if recipe else None
     st.session_state.setdefault(key, known.get(prompt.name) or before or "")
     limit = None if prompt.maximum is None else int(prompt.maximum)
-    return (st.text_area(prompt.label, height=PROMPT_HEIGHT, max_chars=limit, key=key) or "").strip()
+    hint = prompt.placeholder or None
+    return (st.text_area(prompt.label, height=PROMPT_HEIGHT, max_chars=limit, placeholder=hint, key=key) or "").strip()
 
 
 def _draw_length(offer: Offer, name: str, known: Mapping[str, Any], scope: str) -> dict[str, Any]:

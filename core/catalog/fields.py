@@ -38,6 +38,7 @@ class Field:
     maximum: Number | None = None
     required: bool = False
     help: str = ""
+    placeholder: str = ""  # what an empty text field says about what belongs there
     advanced: bool = False
     fal_name: str = ""
     encode: Callable[[Any], Any] = _as_it_is

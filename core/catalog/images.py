@@ -76,7 +76,7 @@ IMAGES: Final = (
         noun="image",
         endpoint="fal-ai/flux/dev/image-to-image",
         fields=(
-            prompt(),
+            prompt("What the picture becomes: the subject, the style, the light, the colours"),
             source(),
             image_count(),
             Field(
@@ -120,7 +120,7 @@ IMAGES: Final = (
         noun="image",
         endpoint="fal-ai/nano-banana-pro/edit",
         fields=(
-            prompt(),
+            prompt("Who and what of the pictures is where, what they do, the light"),
             Field(
                 name="image_urls",
                 label="Reference pictures",
@@ -146,10 +146,25 @@ IMAGES: Final = (
         endpoint="fal-ai/clarity-upscaler",
         fields=(
             source(),
-            Field(name="upscale_factor", label="Enlarge", kind="number", default=2, minimum=1, maximum=4),
-            prompt(required=False, label="Description", help="What the picture shows, to guide the detail."),
             Field(
-                name="creativity", label="Creativity", kind="number", default=0.35, minimum=0, maximum=1, advanced=True
+                name="upscale_factor",
+                label="Enlarge",
+                kind="number",
+                default=2,
+                minimum=1,
+                maximum=4,
+                help="How many times as wide and as high. The cost follows the area of the result.",
+            ),
+            prompt("What the picture shows, to guide the detail. May stay empty", required=False, label="Description"),
+            Field(
+                name="creativity",
+                label="Creativity",
+                kind="number",
+                default=0.35,
+                minimum=0,
+                maximum=1,
+                advanced=True,
+                help="How much detail may be invented.",
             ),
             Field(
                 name="resemblance",
@@ -159,6 +174,7 @@ IMAGES: Final = (
                 minimum=0,
                 maximum=1,
                 advanced=True,
+                help="How closely the result keeps to the source.",
             ),
             seed(),
         ),

@@ -14,13 +14,14 @@ MODELS_3D: Final = (
         noun="model",
         endpoint="fal-ai/trellis",
         fields=(
-            source(),
+            source(help="One thing, whole, before a plain background works best."),
             Field(
                 name="texture_size",
                 label="Texture",
                 kind="choice",
                 default=1024,
                 options=((512, "512 px"), (1024, "1024 px"), (2048, "2048 px")),
+                help="A sharper surface makes a larger file.",
             ),
             Field(
                 name="mesh_simplify",
@@ -30,6 +31,7 @@ MODELS_3D: Final = (
                 minimum=0.9,
                 maximum=0.98,
                 advanced=True,
+                help="The higher, the fewer faces: a smaller file with less detail.",
             ),
             seed(),
         ),

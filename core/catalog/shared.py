@@ -27,8 +27,13 @@ def whole_megapixels(width: int, height: int) -> Decimal:
     return (width * height / MEGAPIXEL).to_integral_value(ROUND_CEILING)
 
 
-def prompt(*, required: bool = True, label: str = "Prompt", help: str = "") -> Field:
-    return Field(name="prompt", label=label, kind="text", required=required, maximum=5000, help=help)
+def prompt(
+    placeholder: str = "What the picture shows: the subject, its surroundings, the light, the colours",
+    *,
+    required: bool = True,
+    label: str = "Prompt",
+) -> Field:
+    return Field(name="prompt", label=label, kind="text", required=required, maximum=5000, placeholder=placeholder)
 
 
 def seed() -> Field:

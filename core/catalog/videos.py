@@ -7,6 +7,9 @@ from core.catalog.fields import Field
 from core.catalog.shared import prompt, ratio, seed, source
 from core.catalog.types import GenerationType, Inputs, Usage
 
+_MOVES: Final = "What moves, how the camera moves"
+_SPEAKS: Final = f"{_MOVES}, what is said and by whom"
+
 
 def _veo(key: str, label: str, endpoint: str, prices: dict[str, str], expected: int, longest: int) -> GenerationType:
     """`prices`: documented USD per second, by `<resolution tier>[+audio]`. The pricing API tells the one with audio."""
@@ -22,7 +25,7 @@ def _veo(key: str, label: str, endpoint: str, prices: dict[str, str], expected: 
         noun="video",
         endpoint=endpoint,
         fields=(
-            prompt(),
+            prompt(_SPEAKS),
             source("First frame", help="The video starts with this picture."),
             Field(
                 name="duration",
@@ -33,7 +36,13 @@ def _veo(key: str, label: str, endpoint: str, prices: dict[str, str], expected: 
                 encode=lambda seconds: f"{seconds}s",
             ),
             ratio("9:16", "16:9", "auto", default="9:16"),
-            Field(name="generate_audio", label="Sound", kind="toggle", default=True),
+            Field(
+                name="generate_audio",
+                label="Sound",
+                kind="toggle",
+                default=True,
+                help="Voices, effects and ambience. A silent video costs less at fal.ai.",
+            ),
             Field(
                 name="resolution",
                 label="Resolution",
@@ -42,7 +51,14 @@ def _veo(key: str, label: str, endpoint: str, prices: dict[str, str], expected: 
                 options=(("720p", "720p"), ("1080p", "1080p"), ("4k", "4K, at a higher price")),
                 advanced=True,
             ),
-            Field(name="negative_prompt", label="Leave out", kind="text", maximum=2000, advanced=True),
+            Field(
+                name="negative_prompt",
+                label="Leave out",
+                kind="text",
+                maximum=2000,
+                advanced=True,
+                help="What the video should not show: writing, logos, a shaking camera.",
+            ),
             seed(),
         ),
         usage=Usage(seconds=lambda inputs: Decimal(inputs["duration"]), factor=factor),
@@ -59,9 +75,9 @@ VIDEOS: Final = (
         noun="video",
         endpoint="fal-ai/luma-dream-machine/image-to-video",
         fields=(
-            prompt(),
-            source("First frame"),
-            source("Last frame", "end_image_url", required=False),
+            prompt(_MOVES),
+            source("First frame", help="The video starts with this picture."),
+            source("Last frame", "end_image_url", required=False, help="The video ends with this picture."),
             ratio("9:16", "16:9", "3:4", "4:3", "9:21", "21:9", default="9:16"),
             Field(name="loop", label="Loop", kind="toggle", default=False, help="The end flows into the beginning."),
         ),

@@ -29,7 +29,13 @@ VOICES_AND_SOUNDS: Final = (
         noun="recording",
         endpoint="resemble-ai/chatterboxhd/speech-to-speech",
         fields=(
-            Field(name="source_audio_url", label="Recording", kind="audio", required=True),
+            Field(
+                name="source_audio_url",
+                label="Recording",
+                kind="audio",
+                required=True,
+                help="What is said, and how: words, pace and feeling stay, the voice changes.",
+            ),
             Field(
                 name="target_voice",
                 label="Voice",
@@ -43,7 +49,14 @@ VOICES_AND_SOUNDS: Final = (
                 kind="audio",
                 help="A sample of the wanted voice. It takes the place of the voice chosen above.",
             ),
-            Field(name="high_quality_audio", label="High quality", kind="toggle", default=True, advanced=True),
+            Field(
+                name="high_quality_audio",
+                label="High quality",
+                kind="toggle",
+                default=True,
+                advanced=True,
+                help="At 48 kHz. Takes a little longer.",
+            ),
         ),
         finish=lambda body: (
             {name: value for name, value in body.items() if name != "target_voice"}
@@ -61,7 +74,14 @@ VOICES_AND_SOUNDS: Final = (
         noun="sound",
         endpoint="fal-ai/elevenlabs/sound-effects/v2",
         fields=(
-            Field(name="text", label="Sound", kind="text", required=True, maximum=2000),
+            Field(
+                name="text",
+                label="Sound",
+                kind="text",
+                required=True,
+                maximum=2000,
+                placeholder="What one hears: rain on a tin roof, a kitchen in the morning, a door that closes",
+            ),
             # fal.ai would choose a length itself: asked for, the price is known before.
             Field(
                 name="duration_seconds", label="Length in seconds", kind="number", default=10, minimum=0.5, maximum=22
@@ -75,6 +95,7 @@ VOICES_AND_SOUNDS: Final = (
                 minimum=0,
                 maximum=1,
                 advanced=True,
+                help="How closely the sound follows the words: 1 is literal, 0 is free.",
             ),
         ),
         usage=Usage(seconds=lambda inputs: Decimal(str(inputs["duration_seconds"]))),
@@ -88,7 +109,13 @@ VOICES_AND_SOUNDS: Final = (
         noun="transcript",
         endpoint="fal-ai/whisper",
         fields=(
-            Field(name="audio_url", label="Recording", kind="audio", required=True),
+            Field(
+                name="audio_url",
+                label="Recording",
+                kind="audio",
+                required=True,
+                help="Of a video its sound is taken.",
+            ),
             Field(
                 name="task",
                 label="Task",
@@ -104,8 +131,16 @@ VOICES_AND_SOUNDS: Final = (
                 default="segment",
                 options=(("segment", "Sentence"), ("word", "Word")),
                 advanced=True,
+                help="By word, each word is lit by itself while the recording plays.",
             ),
-            Field(name="diarize", label="Tell speakers apart", kind="toggle", default=False, advanced=True),
+            Field(
+                name="diarize",
+                label="Tell speakers apart",
+                kind="toggle",
+                default=False,
+                advanced=True,
+                help="Says in text and subtitles who speaks.",
+            ),
         ),
         # Without a language fal.ai detects it.
         finish=lambda body: {name: value for name, value in body.items() if (name, value) != ("language", "auto")},
