@@ -5,7 +5,7 @@ was claimed is due again, and the chore that asked is repeated later.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -90,7 +90,7 @@ def read_usage() -> dict[str, Any]:
         lines = get_account().usage(start, end)
         for line in lines:
             _in_dollars(line.currency)
-        for events in _chunks(_foreign_rows(get_account().billed_between(start, end))):
+        for events in _chunks(charges(get_account().billed_between(start, end))):
             foreign += database.call("record_foreign_charges", p_events=events)
         usage = [
             {"endpoint_id": line.endpoint_id, "usd": line.cost_total, "quantity": line.quantity, "unit": line.unit}
@@ -140,28 +140,35 @@ def foreign_charges(person: Person, period: Period, limit: int = 200) -> tuple[F
 
 def by_request(events: Iterable[BillingEvent]) -> dict[str, dict[str, Decimal | None]]:
     """Cost and units of each request: the sum of its events; units are None when one event does not tell them."""
-    found: dict[str, list[BillingEvent]] = defaultdict(list)
-    for event in events:
-        found[event.request_id].append(event)
-    costs: dict[str, dict[str, Decimal | None]] = {}
-    for request_id, parts in found.items():
-        units = [part.output_units for part in parts if part.output_units is not None]
-        costs[request_id] = {
-            "usd": sum((part.cost_total for part in parts), Decimal(0)),
-            "units": sum(units, Decimal(0)) if len(units) == len(parts) else None,
-        }
-    return costs
+    return {request_id: _cost(parts) for request_id, parts in _parts(events).items()}
 
 
-def _foreign_rows(events: Iterable[BillingEvent]) -> Iterator[dict[str, Any]]:
-    for event in events:
+def charges(events: Iterable[BillingEvent]) -> Iterator[dict[str, Any]]:
+    """One row per request, however many events it has, as `record_foreign_charges` takes them."""
+    for request_id, parts in _parts(events).items():
+        first = min(parts, key=lambda part: part.charged_at)
         yield {
-            "request_id": event.request_id,
-            "endpoint_id": event.endpoint_id,
-            "charged_at": event.timestamp,
-            "usd": event.cost_total,
-            "units": event.output_units,
+            "request_id": request_id,
+            "endpoint_id": first.endpoint_id,
+            "charged_at": first.charged_at.isoformat(),
+            **_cost(parts),
         }
+
+
+def _parts(events: Iterable[BillingEvent]) -> dict[str, list[BillingEvent]]:
+    """The events of each request. fal.ai's pages are numbered, so a new event lets an old one come twice: once here."""
+    found: dict[str, list[BillingEvent]] = defaultdict(list)
+    for event in dict.fromkeys(events):
+        found[event.request_id].append(event)
+    return found
+
+
+def _cost(parts: Sequence[BillingEvent]) -> dict[str, Decimal | None]:
+    units = [part.output_units for part in parts if part.output_units is not None]
+    return {
+        "usd": sum((part.cost_total for part in parts), Decimal(0)),
+        "units": sum(units, Decimal(0)) if len(units) == len(parts) else None,
+    }
 
 
 def _chunks(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

@@ -5,7 +5,7 @@ Protocol: fal.ai's documentation, "Platform APIs". Pages: `limit`, `cursor` → 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
@@ -17,6 +17,8 @@ from core.settings import Settings
 
 MAX_IDS: Final = 50  # per call, of endpoints or of requests
 MAX_PAGES: Final = 100
+EVENTS_PER_PAGE: Final = 1000  # fal.ai allows 10,000
+EVENTS_BACK: Final = timedelta(days=89)  # fal.ai tells the events of 90 days; a little less, for clocks differ
 NANO: Final = Decimal("1e-9")
 _METRICS: Final = ("request_count", "success_count", "user_error_count", "error_count", "p50_duration", "p90_duration")
 
@@ -42,11 +44,11 @@ class Balance:
 
 @dataclass(frozen=True, slots=True)
 class BillingEvent:
-    """What one request cost. `cost_total` is after discounts."""
+    """What one request cost, USD. `cost_total` is after discounts."""
 
     request_id: str
     endpoint_id: str
-    timestamp: str
+    charged_at: datetime
     output_units: Decimal | None
     unit_price: Decimal | None
     cost_total: Decimal
@@ -107,31 +109,28 @@ class FalPlatform:
 
     def billing_events(self, request_ids: Sequence[str]) -> tuple[BillingEvent, ...]:
         """What these requests cost (admin key). They appear some time after the end; up to 90 days back."""
-        return tuple(
-            BillingEvent(
-                request_id=_text(row, "request_id"),
-                endpoint_id=_text(row, "endpoint_id", ""),
-                timestamp=_text(row, "timestamp", ""),
-                output_units=_optional(row, "output_units"),
-                unit_price=_optional(row, "unit_price"),
-                cost_total=_cost(row),
-            )
-            for chunk in _chunks(request_ids)
-            for row in self._rows("models/billing-events", "billing_events", {"request_id": chunk}, self._admin())
-        )
+        # Said even though requests are named: left out, fal.ai looks at the last 24 hours.
+        since = {"start": (datetime.now(UTC) - EVENTS_BACK).isoformat()}
+        return tuple(event for chunk in _chunks(request_ids) for event in self._events({"request_id": chunk, **since}))
+
+    def billed_between(self, start: datetime, end: datetime) -> Iterator[BillingEvent]:
+        """Every billed request of the account from `start` until before `end`, whoever made it (admin key)."""
+        return self._events(_span(start, end))
 
     def usage(self, start: datetime, end: datetime) -> tuple[UsageLine, ...]:
-        """What was used from `start` until before `end` (admin key)."""
+        """What was used from `start` until before `end` (admin key), to the second: bounds that fal.ai is left to
+        align move to its own hours or days (UTC)."""
+        exactly = {**_span(start, end), "timeframe": "day", "bound_to_timeframe": "false"}
         return tuple(
             UsageLine(
                 bucket=_text(bucket, "bucket", ""),
                 endpoint_id=_text(row, "endpoint_id"),
                 unit=_text(row, "unit", ""),
                 quantity=_money(row, "quantity"),
-                cost_total=_money(row, "cost_total"),
+                cost_total=_cost(row, "cost"),
                 currency=_text(row, "currency", "USD"),
             )
-            for bucket in self._rows("models/usage", "time_series", _span(start, end), self._admin())
+            for bucket in self._rows("models/usage", "time_series", exactly, self._admin())
             for row in _list(bucket, "results")
         )
 
@@ -152,6 +151,18 @@ class FalPlatform:
             )
             for row in _list(bucket, "results")
         )
+
+    def _events(self, query: dict[str, Any]) -> Iterator[BillingEvent]:
+        query = {**query, "limit": EVENTS_PER_PAGE}
+        for row in self._rows("models/billing-events", "billing_events", query, self._admin()):
+            yield BillingEvent(
+                request_id=_text(row, "request_id"),
+                endpoint_id=_text(row, "endpoint_id"),
+                charged_at=_moment(row, "timestamp"),
+                output_units=_optional(row, "output_units"),
+                unit_price=_optional(row, "unit_price"),
+                cost_total=_cost(row, "cost_estimate_nano_usd", NANO),
+            )
 
     def _any(self) -> dict[str, str]:
         return authorization(self._key or self._admin_key)
@@ -238,6 +249,16 @@ def _money(row: dict[str, Any], name: str) -> Decimal:
     return value
 
 
-def _cost(row: dict[str, Any]) -> Decimal:
+def _cost(row: dict[str, Any], otherwise: str, unit: Decimal = Decimal(1)) -> Decimal:
+    """`cost_total`; where it is not told, the older field, which counts in `unit` dollars."""
     total = _optional(row, "cost_total")
-    return _money(row, "cost_estimate_nano_usd") * NANO if total is None else total
+    return _money(row, otherwise) * unit if total is None else total
+
+
+def _moment(row: dict[str, Any], name: str) -> datetime:
+    """A time, with its zone; one without is UTC, as fal.ai's documentation says of all its times."""
+    try:
+        moment = datetime.fromisoformat(_text(row, name))
+    except ValueError as error:
+        raise unavailable(f"no time in {name}") from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

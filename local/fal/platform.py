@@ -19,7 +19,7 @@ from local.fal.behaviour import Behaviour
 from local.fal.endpoints import ENDPOINTS, Endpoint
 from local.fal.keys import Keys, platform_error
 from local.fal.progress import iso
-from local.fal.queries import MAX_IDS, Invalid, bucket_of, many, page, window
+from local.fal.queries import MAX_IDS, Invalid, bounded, bucket_of, many, page, window
 from local.fal.queue import Queue
 from local.fal.records import Charge, QueuedRequest
 from local.fal.store import Store
@@ -104,7 +104,8 @@ class PlatformApi:
 
     def _billing_events(self, request: Request) -> dict[str, Any]:
         request_ids, endpoint_ids = many(request, "request_id"), many(request, "endpoint_id")
-        start, end = window(request, default=timedelta(days=_MAX_DAYS if request_ids else 1))
+        # Whether fal looks further back when requests are named, its documentation does not say.
+        start, end = window(request, default=timedelta(days=1))
         if end - start > timedelta(days=_MAX_DAYS + 1).total_seconds():
             raise Invalid(f"The time range may span {_MAX_DAYS} days at most")
         events = [
@@ -119,8 +120,7 @@ class PlatformApi:
         return [charge for charge in self._store.charges(request_ids) if charge.charged_at <= until]
 
     def _usage(self, request: Request) -> dict[str, Any]:
-        start, end = window(request, default=timedelta(days=1))
-        timeframe = request.query_params.get("timeframe", "day")
+        start, end, timeframe = bounded(request, default=timedelta(days=1))
         wanted = many(request, "endpoint_id")
         buckets: dict[str, dict[str, list[Charge]]] = defaultdict(lambda: defaultdict(list))
         overall: dict[str, list[Charge]] = defaultdict(list)

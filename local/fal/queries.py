@@ -8,6 +8,12 @@ from typing import Any
 from starlette.requests import Request
 
 MAX_IDS = 50
+_LONGEST = {
+    "minute": timedelta(minutes=1),
+    "hour": timedelta(hours=1),
+    "day": timedelta(days=1),
+    "month": timedelta(days=31),
+}
 
 
 class Invalid(Exception):
@@ -40,16 +46,40 @@ def window(request: Request, default: timedelta) -> tuple[float, float]:
     return start.timestamp(), end.timestamp()
 
 
+def bounded(request: Request, default: timedelta) -> tuple[float, float, str]:
+    """Start and end of a usage query, in unix seconds, and its timeframe.
+
+    As fal does unless told `bound_to_timeframe=false`: both are moved to the bounds (UTC) of the timeframe, which
+    follows from the length of the window when it is not given.
+    """
+    start, end = window(request, default)
+    length = timedelta(seconds=end - start)
+    found = "minute" if length < timedelta(hours=2) else "hour" if length < timedelta(days=2) else "day"
+    timeframe = request.query_params.get("timeframe", found)
+    if request.query_params.get("bound_to_timeframe", "true") == "true":
+        start, end = _floor(start, timeframe).timestamp(), _ceiling(end, timeframe).timestamp()
+    return start, end, timeframe
+
+
 def bucket_of(at: float, timeframe: str) -> str:
-    """The start of the hour, day or month (UTC) that unix seconds fall into. Raises Invalid."""
-    moment = datetime.fromtimestamp(at, UTC).replace(minute=0, second=0, microsecond=0)
-    if timeframe not in ("hour", "day", "month"):
-        raise Invalid("timeframe must be one of hour, day, month")
-    if timeframe != "hour":
+    """The start of the minute, hour, day or month (UTC) that unix seconds fall into. Raises Invalid."""
+    return _floor(at, timeframe).isoformat().replace("+00:00", "Z")
+
+
+def _floor(at: float, timeframe: str) -> datetime:
+    moment = datetime.fromtimestamp(at, UTC).replace(second=0, microsecond=0)
+    if timeframe not in _LONGEST:
+        raise Invalid(f"timeframe must be one of {', '.join(_LONGEST)}")
+    if timeframe != "minute":
+        moment = moment.replace(minute=0)
+    if timeframe in ("day", "month"):
         moment = moment.replace(hour=0)
-    if timeframe == "month":
-        moment = moment.replace(day=1)
-    return moment.isoformat().replace("+00:00", "Z")
+    return moment.replace(day=1) if timeframe == "month" else moment
+
+
+def _ceiling(at: float, timeframe: str) -> datetime:
+    floor = _floor(at, timeframe)
+    return floor if floor.timestamp() == at else _floor((floor + _LONGEST[timeframe]).timestamp(), timeframe)
 
 
 def page(rows: Sequence[Any], name: str, request: Request, *, default: int, largest: int = 1000) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import pytest
 from core import alerts, billing, budget, chores, limits, offers, prices, rebuild, spend
 from core.burn_down import burn_down
 from core.errors import InvalidInput, LimitReached, NotAllowed
-from core.fal_account import Account
+from core.fal.platform import FalPlatform
 from core.forecast import NoForecast, forecast
 from core.models import Person
 from core.periods import Period
@@ -120,7 +120,7 @@ def test_a_fal_that_asks_to_slow_down_is_asked_later(studio: Studio, admin: Pers
         lambda _: httpx.Response(429, json={"error": {"type": "rate_limited", "message": "."}})
     )
     with httpx.Client(transport=answer) as http:
-        busy = Account(get_settings(), http)
+        busy = FalPlatform(get_settings(), http)
         studio.monkeypatch.setattr(billing, "get_account", lambda: busy)
         run(studio, "billing")
     assert "asked again later" in (state(admin, "billing").last_error or "")
@@ -174,7 +174,34 @@ def test_more_jobs_than_one_call_may_name_are_confirmed(studio: Studio) -> None:
     assert {studio.books.job(other)["confirm_tries"] for other in others} == {1}
 
 
+def test_a_job_that_was_billed_days_ago_is_confirmed(studio: Studio) -> None:
+    (request,) = studio.control("foreign", endpoint_id="fal-ai/flux/schnell", ago_s=3 * 86_400)["request_ids"]
+    job = studio.books.create(studio.books.person(), units=Decimal(5))
+    assert studio.books.begin(job)
+    studio.books.accept(job, p_request_id=request)
+    studio.books.settle(job, completed())
+    run(studio, "billing")
+    row = studio.books.job(job)
+    assert (row["cost_source"], row["spent_usd"]) == ("confirmed", Decimal("0.003"))
+
+
 # Drift
+
+
+def test_a_day_of_usage_is_the_teams_to_the_minute(studio: Studio, admin: Person) -> None:
+    """Midnight in Kathmandu is a quarter past an hour of UTC."""
+    limits.set_timezone(admin, "Asia/Kathmandu")
+    try:
+        since = studio.books.value(
+            "select extract(epoch from now() - private.team_day_start(private.team_day(now())))::float8"
+        )
+        for ago in (since + 300, max(since - 300, 0)):
+            studio.control("foreign", endpoint_id="fal-ai/flux/dev", ago_s=str(ago))
+        run(studio, "usage")
+        (row,) = [row for row in billing.drift(admin, today(studio)) if row.endpoint == "fal-ai/flux/dev"]
+        assert (row.fal, row.foreign_requests) == (Decimal("0.025"), 1), "what was billed five minutes before it"
+    finally:
+        limits.set_timezone(admin, "UTC")
 
 
 def test_requests_made_elsewhere_are_the_drift(studio: Studio, admin: Person) -> None:
@@ -228,9 +255,9 @@ def test_prices_are_brought_to_fals(studio: Studio, admin: Person) -> None:
 
 
 def test_a_retired_endpoint_does_not_keep_the_other_prices_away(studio: Studio, admin: Person) -> None:
-    real = Account.pricing
+    real = FalPlatform.pricing
     studio.monkeypatch.setattr(
-        Account,
+        FalPlatform,
         "pricing",
         lambda self, endpoints: real(
             self, [f"{name}-retired" if name == "fal-ai/trellis" else name for name in endpoints]

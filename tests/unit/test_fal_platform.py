@@ -1,5 +1,5 @@
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -117,6 +117,36 @@ def test_billing_events_are_exact_and_prefer_the_total_after_discounts() -> None
         Decimal("1.0"),
     )
     assert second.cost_total == Decimal("0.025")
+    assert first.charged_at == START
+
+
+def test_billing_events_are_looked_for_in_all_the_time_that_fal_tells() -> None:
+    """Without a start fal.ai looks at the last 24 hours, and a job may be asked about for days."""
+    fal, wire = platform(reply(200, {"billing_events": []}))
+    assert fal.billing_events(["r-1"]) == ()
+    start = datetime.fromisoformat(wire.requests[0].url.params["start"])
+    assert timedelta(days=88) < datetime.now(UTC) - start < timedelta(days=90)
+
+
+def test_everything_billed_in_a_time_is_read_page_by_page() -> None:
+    fal, wire = platform(
+        reply(200, {"billing_events": [EVENT], "has_more": True, "next_cursor": "2"}),
+        reply(200, {"billing_events": [{**EVENT, "request_id": "r-2"}], "has_more": False}),
+    )
+    assert [event.request_id for event in fal.billed_between(START, END)] == ["r-1", "r-2"]
+    asked = wire.requests[1].url.params
+    assert (asked["start"], asked["end"], asked["cursor"]) == (
+        "2026-11-01T00:00:00+00:00",
+        "2026-11-02T00:00:00+00:00",
+        "2",
+    )
+
+
+@pytest.mark.parametrize("wrong", [{"timestamp": "yesterday"}, {"timestamp": None}, {"request_id": None}])
+def test_an_event_without_what_identifies_it_is_no_answer(wrong: dict[str, Any]) -> None:
+    fal, _ = platform(reply(200, {"billing_events": [EVENT | wrong]}))
+    with pytest.raises(FalUnavailable):
+        fal.billing_events(["r-1"])
 
 
 def test_usage_by_bucket() -> None:
@@ -135,7 +165,15 @@ def test_usage_by_bucket() -> None:
     assert [(line.bucket, line.quantity, line.cost_total) for line in lines] == [
         ("2026-11-01", Decimal(4), Decimal("0.6"))
     ] * 2
-    assert wire.requests[0].url.params["start"] == "2026-11-01T00:00:00+00:00"
+    asked = wire.requests[0].url.params
+    assert asked["start"] == "2026-11-01T00:00:00+00:00"
+    assert asked["bound_to_timeframe"] == "false", "else fal.ai moves the bounds to its own hours"
+
+
+def test_usage_is_read_in_its_older_words_too() -> None:
+    row = {"endpoint_id": "a/b", "unit": "images", "quantity": 4, "unit_price": 0.15, "cost": 0.6, "currency": "USD"}
+    fal, _ = platform(reply(200, {"time_series": [{"bucket": "b", "results": [row]}]}))
+    assert fal.usage(START, END)[0].cost_total == Decimal("0.6")
 
 
 def test_a_span_needs_time_zones() -> None:
