@@ -4,7 +4,7 @@ Posting is at least once: an alert counts as sent when the address has taken it.
 messages using incoming webhooks"; `text` is understood by Mattermost, Discord's /slack and others as well.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -13,6 +13,7 @@ from uuid import UUID
 
 import httpx
 
+from core.budget import optional_money
 from core.database import get_database, money
 from core.log import get_logger
 from core.models import Person
@@ -46,6 +47,16 @@ class Alert:
     raised_at: datetime
     delivery: Literal["none", "waiting", "sent", "failed"]
     last_error: str | None
+    is_current: bool = True  # crossed still: a raised cap or a better known cost can take it back
+    value_now: Decimal | None = None  # told by `current` alone
+    limit_now: Decimal | None = None
+
+    @property
+    def at_present(self) -> "Alert":
+        """The same with the figures of now instead of those of the moment it was raised."""
+        if self.value_now is None or self.limit_now is None:
+            return self
+        return replace(self, value=self.value_now, limit=self.limit_now)
 
     @property
     def sentence(self) -> str:
@@ -58,12 +69,13 @@ class Alert:
                 return f"{self.person} has reached this month's limit: {used} is spent."
             return f"{self.person} has used {self.threshold}% of this month's limit: {used} is spent."
         if self.threshold == 0:
-            return f"The team's budget is used up: {_usd(self.value)} of {_usd(self.limit)} is left."
+            beyond = f"; {_usd(-self.value)} was spent beyond it" if self.value < 0 else ""
+            return f"The team's budget of {_usd(self.limit)} is used up{beyond}."
         return f"{self.threshold}% of the team's budget or less is left: {_usd(self.value)} of {_usd(self.limit)}."
 
 
 def current(person: Person) -> tuple[Alert, ...]:
-    """The alerts of the present balance and month that concern a person, newest first; for admins all."""
+    """The alerts of the present balance, and of the month about one's own cap (for admins about all), newest first."""
     return tuple(_alert(row) for row in get_database().call("current_alerts", p_actor=person.user_id))
 
 
@@ -130,8 +142,13 @@ def _alert(row: dict[str, Any]) -> Alert:
         raised_at=datetime.fromisoformat(row["raised_at"]).astimezone(UTC),
         delivery=row["delivery"],
         last_error=row["last_error"],
+        is_current=row.get("is_current", True),
+        value_now=optional_money(row.get("value_now")),
+        limit_now=optional_money(row.get("limit_now")),
     )
 
 
 def _usd(amount: Decimal) -> str:
-    return f"{'−' if amount < 0 else ''}${abs(amount):,.2f}"
+    """Two decimals, three below ten cents, as everywhere."""
+    places = 3 if 0 < abs(amount) < Decimal("0.0995") else 2
+    return f"{'−' if amount < 0 else ''}${abs(amount):,.{places}f}"

@@ -135,17 +135,31 @@ grant execute on function public.record_alert_failed(bigint, text, text, int) to
 create function public.current_alerts(p_actor uuid) returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
 declare
-  is_admin boolean;
-  period bigint := (private.balance_state(null) ->> 'period')::bigint;
+  person public.profiles;
+  team jsonb := private.balance_state(null);
   month_start date := date_trunc('month', private.team_day(now()))::date;
+  is_admin boolean;
 begin
-  select role = 'admin' and is_approved and is_active into is_admin from public.profiles where user_id = p_actor;
+  select * into person from public.profiles where user_id = p_actor and is_approved and is_active;
+  is_admin := coalesce(person.role = 'admin', false);
   return (
-    select coalesce(jsonb_agg(private.alert_json(a) order by a.raised_at desc, a.threshold), '[]')
+    select coalesce(jsonb_agg(
+      private.alert_json(a) || jsonb_build_object(
+        'value_now', n.value::text, 'limit_now', n.total::text,
+        'is_current', coalesce(case a.kind when 'team_balance' then n.value * 100 <= n.total * a.threshold else n.value * 100 >= n.total * a.threshold end, false))
+      order by a.raised_at desc, a.threshold), '[]')
     from public.budget_alerts a
-    where a.snapshot_id = period and is_admin or a.month = month_start and (is_admin or a.user_id = p_actor));
+    cross join lateral (
+      select (team ->> 'remaining')::numeric as value, (team ->> 'amount')::numeric as total where a.kind = 'team_balance'
+      union all
+      select private.spent_this_month(a.user_id), (select p.monthly_cap_usd from public.profiles p where p.user_id = a.user_id)
+      where a.kind = 'monthly_cap'
+    ) n
+    where a.snapshot_id = (team ->> 'period')::bigint and person.user_id is not null
+       or a.month = month_start and (is_admin or a.user_id = p_actor));
 end $$;
-comment on function public.current_alerts is 'The alerts of the present balance and month that concern a person, newest first: their own cap; for admins all.';
+comment on function public.current_alerts is
+  'The alerts of the present balance, for everybody approved, and of the month: their own cap''s, for admins all; newest first. value_now and limit_now are how it stands now, is_current whether the threshold is crossed still.';
 grant execute on function public.current_alerts(uuid) to service_role;
 
 -- ---------------------------------------------------------------------------------------------------------------

@@ -134,13 +134,14 @@ def current(books: Books, user: UUID) -> list[tuple[str, int]]:
     return [(row["kind"], row["threshold"]) for row in books.call("current_alerts", p_actor=user)]
 
 
-def test_people_see_alerts_about_themselves_and_admins_all_that_still_matter(books: Books) -> None:
+def test_people_see_alerts_about_themselves_and_the_team_and_admins_all_that_still_matter(books: Books) -> None:
     one, two = books.person(cap="6"), books.person(cap="6")
     set_balance(books, "10")
     spend(books, one, "6")
     raise_due(books)
-    assert current(books, one) == [("monthly_cap", 80), ("monthly_cap", 100)]
-    assert current(books, two) == current(books, uuid4()) == []
+    assert current(books, one) == [balance(50), ("monthly_cap", 80), ("monthly_cap", 100)]
+    assert current(books, two) == [balance(50)]
+    assert current(books, uuid4()) == current(books, books.sign_up()) == []
     assert set(current(books, books.admin)) == {balance(50), ("monthly_cap", 80), ("monthly_cap", 100)}
     with as_person(books.url, one) as connection:
         assert len(connection.execute("select * from budget_alerts").fetchall()) == 2
@@ -148,6 +149,32 @@ def test_people_see_alerts_about_themselves_and_admins_all_that_still_matter(boo
         assert connection.execute("select * from budget_alerts").fetchall() == []
     set_balance(books, "20")
     assert balance(50) not in current(books, books.admin)
+
+
+def test_an_alert_says_how_it_stands_now_and_whether_it_is_so_still(books: Books) -> None:
+    user = books.person(cap="10")
+    set_balance(books, "100")
+    job = spend(books, user, "10")
+    spend(books, books.person(), "45")
+    raise_due(books)
+
+    def standing() -> dict[int, tuple[bool, str, str]]:
+        return {
+            row["threshold"]: (row["is_current"], row["value_now"], row["limit_now"])
+            for row in books.call("current_alerts", p_actor=user)
+        }
+
+    assert standing() == {
+        50: (True, "45.000000", "100.000000"),
+        80: (True, "10.000000", "10.000000"),
+        100: (True, "10.000000", "10.000000"),
+    }
+    books.call("set_monthly_cap", p_actor=books.admin, p_user=user, p_cap=Decimal("12.50"))
+    assert {threshold: row[0] for threshold, row in standing().items()} == {50: True, 80: True, 100: False}
+    books.cost(job, "4", "confirmed")
+    assert {threshold: row[0] for threshold, row in standing().items()} == {50: False, 80: False, 100: False}
+    books.call("set_monthly_cap", p_actor=books.admin, p_user=user, p_cap=None)
+    assert standing()[80] == (False, "4.000000", None)
 
 
 # Posting

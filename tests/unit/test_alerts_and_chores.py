@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from core.alerts import Alert, escape
-from core.billing import by_request
+from core.billing import by_request, charges
 from core.chores import CHORES, LONGEST_WAIT, wait_after
 from core.errors import FalBusy, FalError, FalUnauthorized, FalUnavailable
 from core.fal.platform import BillingEvent
@@ -34,7 +34,9 @@ def alert(kind: Any, threshold: int, value: str) -> Alert:
     ("kind", "threshold", "value", "sentence"),
     [
         ("team_balance", 25, "262.5", "25% of the team's budget or less is left: $262.50 of $1,050.00."),
-        ("team_balance", 0, "-0.5", "The team's budget is used up: −$0.50 of $1,050.00 is left."),
+        ("team_balance", 10, "0.0412", "10% of the team's budget or less is left: $0.041 of $1,050.00."),
+        ("team_balance", 0, "0", "The team's budget of $1,050.00 is used up."),
+        ("team_balance", 0, "-0.5", "The team's budget of $1,050.00 is used up; $0.50 was spent beyond it."),
         ("monthly_cap", 80, "840", "Mara Costa has used 80% of this month's limit: $840.00 of $1,050.00 is spent."),
         ("new_person", 0, "0", "Mara Costa has signed up and waits for approval."),
         ("monthly_cap", 100, "1051", "Mara Costa has reached this month's limit: $1,051.00 of $1,050.00 is spent."),
@@ -73,13 +75,19 @@ def test_chores_have_names_of_their_own() -> None:
     assert len({chore.name for chore in CHORES}) == len(CHORES)
 
 
-def event(request: str, usd: str, units: str | None) -> BillingEvent:
-    return BillingEvent(request, "fal-ai/flux/dev", "", Decimal(units) if units else None, None, Decimal(usd))
+def event(request: str, usd: str, units: str | None, minute: int = 0) -> BillingEvent:
+    at = datetime(2026, 11, 20, 12, minute, tzinfo=UTC)
+    return BillingEvent(request, "fal-ai/flux/dev", at, Decimal(units) if units else None, None, Decimal(usd))
 
 
-def test_several_events_of_a_request_are_one_cost() -> None:
-    costs = by_request([event("a", "0.1", "1"), event("b", "5", None), event("a", "0.2", "2.5")])
-    assert costs == {
+def test_several_events_of_a_request_are_one_cost_and_one_event_told_twice_is_one() -> None:
+    """fal.ai's pages are numbered: what is billed while they are read moves an event onto the next page as well."""
+    events = [event("a", "0.1", "1", 2), event("b", "5", None), event("a", "0.2", "2.5", 1), event("a", "0.1", "1", 2)]
+    assert by_request(events) == {
         "a": {"usd": Decimal("0.3"), "units": Decimal("3.5")},
         "b": {"usd": Decimal(5), "units": None},
     }
+    assert [(row["request_id"], row["usd"], row["charged_at"]) for row in charges(events)] == [
+        ("a", Decimal("0.3"), "2026-11-20T12:01:00+00:00"),
+        ("b", Decimal(5), "2026-11-20T12:00:00+00:00"),
+    ]

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from core import credits, packs, payments, purchases
-from core.models import Person
+from core.models import Budget, Person
 from core.purchases import PurchaseStatus, Standing
 from tests.unit.ui import doubles
 from tests.unit.ui.studio import Open, Studio, words_on
@@ -163,20 +163,45 @@ def test_loud_alerts_are_the_lowest_of_the_team_and_the_highest_of_ones_own_cap(
     me = doubles.person(role="admin")
     own = {"kind": "monthly_cap", "user_id": doubles.ME, "person": "Mara Costa"}
     half, quarter, tenth = (doubles.alert(id=n, threshold=n) for n in (50, 25, 10))
-    eighty = doubles.alert(id=80, threshold=80, **own)
+    eighty, full = (doubles.alert(id=n, threshold=n, **own) for n in (80, 100))
     other = doubles.alert(id=81, threshold=100, kind="monthly_cap", user_id=uuid4(), person="Lea *Martin*")
-    found = (half, quarter, tenth, eighty, other)
-    assert alert_banners.loud(found, me) == (tenth, eighty)
-    assert alert_banners.history(found, me) == (half, quarter, other)
+    assert alert_banners.loud((half, quarter, tenth, eighty, full, other), me) == (tenth, full)
     assert alert_banners.sentence(eighty, me).startswith("**You have used 80% of your limit")
     assert r"Lea \*Martin\* has reached" in alert_banners.sentence(other, me)
+    assert "The admins have been told" in alert_banners.sentence(half, doubles.person())
+
+
+def test_an_alert_is_loud_only_while_it_is_so_and_says_how_it_stands_now() -> None:
+    own = {"kind": "monthly_cap", "user_id": doubles.ME, "person": "Mara Costa", "limit": Decimal(10)}
+    eighty = doubles.alert(
+        id=80, threshold=80, value=Decimal(8), value_now=Decimal("9.5"), limit_now=Decimal(11), **own
+    )
+    full = doubles.alert(id=99, threshold=100, is_current=False, **own)
+    assert alert_banners.loud((eighty, full), doubles.person()) == (eighty,)
+    assert r"\$9\.50 of \$11\.00 is spent" in alert_banners.sentence(eighty.at_present, doubles.person())
+
+
+@pytest.mark.parametrize(
+    ("scope", "remaining", "said"),
+    [
+        ("team", "12.50", None),
+        ("team", "12.49", r"**The team's budget is low.** \$12\.49 is left, 25% of the last balance."),
+        ("person", "0.05", r"**Your allowance is low.** \$0\.050 is left, 0% of it."),
+        ("person", "0", "**Your allowance is used up.**"),
+        ("team", "-3", r"**The team's budget is used up.** \$3\.00 was spent beyond it."),
+    ],
+)
+def test_a_low_budget_is_said_with_whose_it_is(scope: Any, remaining: str, said: str | None) -> None:
+    low = Budget(Decimal(0), Decimal(50), doubles.NOON, Decimal(remaining), scope)
+    assert alert_banners.low_budget(low) == said
 
 
 def test_alerts_are_on_every_page(studio: Studio, open_page: Open) -> None:
     studio.alerts = [doubles.alert(threshold=0, value=Decimal("-0.10"))]
-    app = open_page("jobs")
-    assert "budget is used up" in app.error[0].value
-    assert "fal.ai/dashboard/billing" in app.error[0].value
+    said = r"**The team's budget of \$50\.00 is used up; \$0\.10 was spent beyond it\.** "
+    assert open_page("jobs").error[0].value == f"{said}The admins have been told."
+    studio.person = doubles.person(role="admin")
+    assert open_page("jobs").error[0].value == f"{said}[Open fal.ai billing](https://fal.ai/dashboard/billing)"
 
 
 def test_prices_in_words() -> None:
