@@ -1,18 +1,31 @@
 """The ASGI entry: `streamlit run streamlit_app.py` serves the pages and our own routes from one port."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import streamlit as st
 from starlette.middleware import Middleware
 
+from core.log import configure
+from core.settings import get_settings
 from ui import archives, model_viewer, transcript
 from ui.guard import crashed
 from ui.routes import ROUTES
 from ui.web import SecurityHeaders
+
+
+@asynccontextmanager
+async def lifespan(_app: st.App) -> AsyncIterator[None]:
+    """From here on whatever is logged is one JSON line without a secret, Streamlit's own lines too."""
+    configure(secrets=get_settings().secrets)
+    yield
+
 
 app = st.App(
     Path(__file__).resolve().parent / "ui" / "main.py",
     routes=(*ROUTES, *archives.ROUTES, model_viewer.ROUTE, transcript.ROUTE),
     middleware=[Middleware(SecurityHeaders)],
     on_script_error=crashed,
+    lifespan=lifespan,
 )

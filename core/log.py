@@ -156,9 +156,12 @@ def configure(level: str = "INFO", secrets: Iterable[str] = (), stream: TextIO |
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    # uvicorn prints addresses with their query: through our handler, so that the tokens in them are redacted.
-    for server in ("uvicorn", "uvicorn.access", "uvicorn.error"):
-        logging.getLogger(server).handlers.clear()
-        logging.getLogger(server).propagate = True
-    for chatty in ("httpx", "httpcore", "urllib3", "stripe", "watchdog"):
+    # Uvicorn and Streamlit write by themselves, addresses with their query and errors with their text: through our
+    # handler instead, so that the secrets in them are redacted.
+    for logger in list(logging.root.manager.loggerDict.values()):
+        if isinstance(logger, logging.Logger):
+            logger.handlers.clear()
+            logger.propagate = True
+    # A line for every file of every page is a proxy's business; what matters has an event of ours.
+    for chatty in ("uvicorn.access", "httpx", "httpcore", "urllib3", "stripe", "watchdog"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

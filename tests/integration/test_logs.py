@@ -4,6 +4,7 @@ by job and request, and no line of it holds a key, a token, a cookie or a passwo
 import io
 import json
 import logging
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ from tests.conftest import Serve, SupabaseStack
 
 PASSWORD = "correct horse battery staple"
 LONGEST_WAIT = 60.0
+PAGES = ["streamlit", "run", "streamlit_app.py", "--server.address", HOST, "--server.headless", "true"]
 PROMPTS = (
     "A plain hill",
     "Refused [sim:fail422]",
@@ -46,13 +48,15 @@ class Run:
     """What was done, and what must not be in any log: {what it is: its value}."""
 
     companion_log: str = ""
-    pages_log: str = ""
+    pages_log: str = ""  # of what this process did as the pages do
+    served_log: str = ""  # of the pages themselves, as they are served
     job_ids: list[str] = field(default_factory=list)
     request_ids: list[str] = field(default_factory=list)
+    email: str = ""
     secrets: dict[str, str] = field(default_factory=dict)
 
     def lines(self, event: str) -> list[dict[str, Any]]:
-        whole = (self.companion_log + self.pages_log).splitlines()
+        whole = (self.companion_log + self.pages_log + self.served_log).splitlines()
         told = [json.loads(line) for line in whole if line.startswith("{")]
         return [line for line in told if line["event"] == event]
 
@@ -103,6 +107,15 @@ def run(
             child = serve("logged-companion", arguments, environment, f"{companion_url}/health")
             everything(done, sql, http, companion_url)
             child.stop()
+            pages_url = f"http://{HOST}:{environment['APP_PORT']}"
+            pages = serve(
+                "logged-pages",
+                [*PAGES, "--server.port", environment["APP_PORT"]],
+                environment,
+                f"{pages_url}/_stcore/health",
+            )
+            at_the_door(done, pages_url)
+            pages.stop()
         finally:
             logging.getLogger().handlers[:] = handlers
             logging.getLogger().setLevel(level)
@@ -110,6 +123,7 @@ def run(
             sending.get_queue()._http.close()
             forget()
         done.companion_log, done.pages_log = child.log.read_text(encoding="utf-8"), written.getvalue()
+        done.served_log = pages.log.read_text(encoding="utf-8")
         yield done
 
 
@@ -148,7 +162,7 @@ def everything(done: Run, sql: psycopg.Connection[Any], http: httpx.Client, comp
 
 def somebody(done: Run, sql: psycopg.Connection[Any]) -> Person:
     """A person who signs in wrongly, then twice rightly, and whose tokens are refreshed."""
-    email = f"{uuid4().hex}@example.test"
+    done.email = email = f"{uuid4().hex}@example.test"
     done.secrets["password"], done.secrets["wrong password"] = PASSWORD, f"{PASSWORD} not"
     sessions.sign_up(email, PASSWORD, "Somebody Signed In")
     where = {"address": "192.0.2.1", "user_agent": "test"}
@@ -217,6 +231,18 @@ def wrong_calls(http: httpx.Client, url: str, job: UUID, done: Run) -> None:
         assert http.post(address, headers=sent, content=body).status_code == 401
 
 
+def at_the_door(done: Run, pages: str) -> None:
+    """Signing in at the pages wrongly and rightly, and addresses with secrets in them."""
+    with httpx.Client(base_url=pages, headers={"origin": pages}, timeout=20) as door:
+        for password in (done.secrets["wrong password"], PASSWORD):
+            answer = door.post("/session/login", data={"email": done.email, "password": password})
+            assert answer.status_code == 303
+        done.secrets["cookie of the pages"] = answer.cookies[sessions.COOKIE_NAME]
+        for path in ("/", "/jobs", "/nowhere"):
+            door.get(path, params={"token": done.secrets["first access token 0"], "code": done.secrets["secret 0"]})
+        door.post("/session/logout")
+
+
 def leaks(secrets: dict[str, str], text: str) -> list[str]:
     """Which of the secrets are in the text: as they are, as part of an address, or as part of JSON."""
     return [
@@ -226,7 +252,7 @@ def leaks(secrets: dict[str, str], text: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("where", ["companion_log", "pages_log"])
+@pytest.mark.parametrize("where", ["companion_log", "pages_log", "served_log"])
 def test_no_secret_is_in_any_log(run: Run, where: str) -> None:
     assert len(run.secrets) > 25
     assert leaks(run.secrets, getattr(run, where)) == []
@@ -245,6 +271,8 @@ def test_every_line_of_ours_is_one_json_object_with_time_level_and_event(run: Ru
     for line in lines:
         assert {"time", "level", "logger", "event"} <= json.loads(line).keys()
     assert not [line for line in run.pages_log.splitlines() if not line.startswith("{")]
+    assert [line["logger"] for line in map(json.loads, re.findall(r"(?m)^{.*}$", run.served_log))]
+    assert "Traceback" not in run.served_log
 
 
 def test_the_log_tells_what_happened_by_job_and_request(run: Run) -> None:
@@ -254,5 +282,6 @@ def test_the_log_tells_what_happened_by_job_and_request(run: Run) -> None:
     assert len({line["job_id"] for line in webhooks}) >= len(PROMPTS) - 2
     assert {line["result"] for line in webhooks} >= {"settled", "repeat"}
     assert len(run.lines("webhook_refused")) >= 3 * len(PROMPTS)
-    assert run.lines("signed_in")
+    assert len(run.lines("signed_in")) == 3
+    assert '"event": "signed_in"' in run.served_log
     assert {line["action"] for line in run.lines("admin_refused")} >= {"list_people", "edit_generation_type"}

@@ -138,6 +138,17 @@ def test_fields_with_secret_names_are_redacted_whatever_they_hold(name: str) -> 
     assert redact({name: ["plain"]}) == {name: REDACTED}
 
 
+def test_loggers_that_write_by_themselves_write_through_ours(lines: io.StringIO) -> None:
+    """As Streamlit's and Uvicorn's do: a handler and a format of their own, and nothing passed on."""
+    other, theirs = logging.getLogger("tests.writes_by_itself"), io.StringIO()
+    other.addHandler(logging.StreamHandler(theirs))
+    other.propagate = False
+    configure("DEBUG", secrets=[OWN], stream=lines)
+    other.warning("GET /webhooks/fal?job=1&token=0f9e8d7c %s", OWN)
+    assert theirs.getvalue() == ""
+    assert written(lines)[-1]["event"] == f"GET /webhooks/fal?job=1&token={REDACTED} {REDACTED}"
+
+
 def test_harmless_fields_stay_readable() -> None:
     facts = {"event_key": "fal:1:OK", "idempotency_key": "hold:1", "keys_kept": 2, "prompt": "a key on a cookie jar"}
     assert redact(facts) == facts
