@@ -153,12 +153,13 @@ class CreditEntry:
 
     id: int
     created_at: datetime
-    kind: str  # welcome, grant, purchase, hold, capture, release, refund, reversal, adjustment
+    kind: str  # one of core.credits.GROUPS
     amount: int
     available_change: int  # how the balance moved: negative for a hold, 0 for a capture
     available_after: int
     held_after: int
     job_id: UUID | None
+    purchase_id: UUID | None
     prompt: str | None  # of the job
     reason: str | None
 

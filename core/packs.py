@@ -13,7 +13,7 @@ from core.offers import offers
 from core.settings import Settings
 
 FRESH_SECONDS: Final = 30.0
-DRAFT_TYPE: Final = "image_flux_schnell"
+BATCH_TYPE: Final = "image_flux_schnell"
 VIDEO_TYPE: Final = "video_veo31_fast"
 VIDEO_SECONDS: Final = 8
 
@@ -48,9 +48,9 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Worth:
-    """What the credits of a pack buy: batches of drafts, or videos of eight seconds. None when it is switched off."""
+    """What a pack buys: batches of quick images, or videos of eight seconds. None when that is switched off."""
 
-    drafts: int | None
+    batches: int | None
     videos: int | None
 
 
@@ -110,9 +110,9 @@ def is_low(person: Person) -> bool:
 def worth(pack: Pack) -> Worth:
     """What a pack buys at today's credit prices."""
     on_offer = offers()
-    draft, video = on_offer.get(DRAFT_TYPE), on_offer.get(VIDEO_TYPE)
+    batch, video = on_offer.get(BATCH_TYPE), on_offer.get(VIDEO_TYPE)
     return Worth(
-        drafts=pack.credits // draft.credits if draft and draft.enabled else None,
+        batches=pack.credits // batch.credits if batch and batch.enabled else None,
         videos=pack.credits // (video.credits * VIDEO_SECONDS) if video and video.enabled else None,
     )
 

@@ -15,12 +15,13 @@ from uuid import UUID, uuid4
 
 import stripe
 
+from core.credits import standing
 from core.database import get_database
 from core.errors import NotFound, PaymentsRefused, PaymentsUnavailable, Refused
 from core.log import get_logger
 from core.models import Person
 from core.packs import price_id
-from core.purchases import Purchase, by_session, get, purchase_of, standing
+from core.purchases import Purchase, by_session, get, purchase_of
 from core.settings import get_settings
 from core.stripe_api import get_client, translated
 

@@ -66,15 +66,6 @@ class Purchase:
         return self.flagged_reason is not None and self.flag_resolved_at is None
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """A person's account now: what they can spend, what they owe since a refund, what is frozen during a dispute."""
-
-    available: int
-    owed: int
-    frozen: int
-
-
 def purchase_of(row: dict[str, Any]) -> Purchase:
     """A purchase from a row of `credit_purchases` or from what a function returned."""
     return Purchase(
@@ -143,19 +134,6 @@ def every(
     query = query.order("created_at", desc=True).order("id").range(first, first + page_size - 1)
     rows, total = fetch_counted(query, "credit_purchases")
     return tuple(purchase_of(row) for row in rows), total
-
-
-def standing(person: Person) -> Standing:
-    """A person's account as it is at this moment."""
-    query = (
-        get_database()
-        .rows_of(person.access_token)
-        .from_("credit_accounts")
-        .select("available,owed,frozen")
-        .eq("user_id", str(person.user_id))
-    )
-    rows = fetch(query, "credit_accounts")
-    return Standing(**rows[0]) if rows else Standing(0, 0, 0)
 
 
 def resolve_flag(person: Person, purchase_id: UUID, reason: str) -> Purchase:

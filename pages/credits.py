@@ -1,20 +1,20 @@
-"""Credits: what a person has, the packs, what they bought, and every entry of their ledger."""
+"""Credits: what a person has, the packs, what they bought, and the story of every credit."""
 
 import math
-from typing import Any
+from datetime import datetime, timedelta
 
-import pandas as pd
 import streamlit as st
 
-from core import credits, purchases
-from core.models import CreditEntry, Person
-from ui import cards, describe, guard, numbers, packs, purchase_list, session, shell, words
+from core import credits
+from core.credits import Group, Standing
+from core.models import Person
+from ui import cards, guard, ledger, numbers, packs, purchase_list, session, shell, words
 
 PAGE_SIZE = 20
-FILE_PAGE_SIZE = 500
 PAGER_WIDTH = 340
-PAGE, KIND = "credits-page", "credits-kind"
-KINDS: dict[credits.Filter, str] = {"all": "Everything", "added": "Added", "used": "Used"}
+PAGE, GROUP, SINCE = "credits-page", "credits-group", "credits-since"
+LABELS: dict[Group, str] = {"all": "Everything", "jobs": "Jobs", "purchases": "Purchases", "admins": "By admins"}
+SPANS = {"Any time": 0, "Last 7 days": 7, "Last 30 days": 30, "Last 90 days": 90}
 
 person = guard.require()
 
@@ -23,13 +23,12 @@ def to_first_page() -> None:
     st.session_state[PAGE] = 1
 
 
-def draw_figures(person: Person) -> None:
-    standing = purchases.standing(person)
+def draw_figures(person: Person, standing: Standing) -> None:
     with st.grid(4, min_column_width=150, gap=(24, 24)):
-        st.metric("Credits available", "No limit" if person.is_unmetered else words.number(person.available))
+        st.metric("Credits available", "No limit" if person.is_unmetered else words.number(standing.available))
         aside = f"Set aside for {words.count(person.open_jobs, 'job')}" if person.open_jobs else "Set aside"
-        st.metric(aside, words.number(person.held))
-        st.metric("Used this month", words.number(credits.used_this_month(person)))
+        st.metric(aside, words.number(standing.held))
+        st.metric("Used this month", words.number(standing.used_this_month))
         if standing.owed:
             st.metric(
                 "Owed", words.number(standing.owed), help="Used before their payment went back. The next pack pays."
@@ -47,80 +46,62 @@ def draw_packs(person: Person) -> None:
         packs.cards(person)
 
 
-def draw_history(person: Person) -> None:
+def draw_history(person: Person, standing: Standing) -> None:
     st.space("small")
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         st.subheader("History", anchor=False, width="content")
-        kind = st.pills(
-            "Entries",
-            list(KINDS),
-            format_func=KINDS.__getitem__,
-            default="all",
-            required=True,
-            key=KIND,
-            label_visibility="collapsed",
-            on_change=to_first_page,
-        )
-    entries, total = credits.history(
-        person, kind=kind or "all", page=int(st.session_state.get(PAGE, 1)), page_size=PAGE_SIZE
-    )
-    if entries:
-        draw_table(entries)
-        draw_below(person, kind or "all", total)
-    elif kind == "all":
+        with st.container(horizontal=True, width="content", vertical_alignment="center"):
+            group, since = pick()
+    page = int(st.session_state.get(PAGE, 1))
+    found, total = credits.lines(person, group=group, since=since, page=page, page_size=PAGE_SIZE)
+    if found:
+        ledger.draw(found)
+        draw_below(person, group, since, total)
+        if standing.held:
+            aside = words.credits(standing.held)
+            st.markdown(f":small[:gray[The balance counts {aside} set aside for what is running.]]")
+    elif group == "all" and since is None:
         sentence = "Every credit you get or use is listed here."
         if cards.empty("Nothing here yet", sentence, "Make your first image", key="credits"):
             st.switch_page(shell.PAGES / "generate.py")
     else:
-        st.markdown(":gray[No entry of this kind yet.]")
+        st.markdown(":gray[Nothing of this kind.]")
 
 
-def draw_table(entries: tuple[CreditEntry, ...]) -> None:
-    now, tz = session.now(), session.tz()
-    frame = pd.DataFrame(
-        {
-            "When": [words.exact(entry.created_at, now, tz) for entry in entries],
-            "What": [describe.entry(entry) for entry in entries],
-            "Detail": [words.escape(describe.entry_detail(entry)) for entry in entries],
-            "Credits": [entry.available_change for entry in entries],
-            "After": [entry.available_after for entry in entries],
-        }
+def pick() -> tuple[Group, datetime | None]:
+    """Which part of the history, and since when."""
+    group = st.pills(
+        "Entries",
+        list(LABELS),
+        format_func=LABELS.__getitem__,
+        default="all",
+        required=True,
+        key=GROUP,
+        label_visibility="collapsed",
+        on_change=to_first_page,
     )
-    styled = frame.style.format({"Credits": words.signed, "After": words.number})
-    with st.container(key="ledger"):
-        st.table(styled, border="horizontal", hide_index=True, alt="Credit entries, newest first")
+    span = st.selectbox(
+        "Since", list(SPANS), key=SINCE, label_visibility="collapsed", on_change=to_first_page, width=150
+    )
+    days = SPANS[span]
+    return group or "all", session.now() - timedelta(days=days) if days else None
 
 
-def draw_below(person: Person, kind: credits.Filter, total: int) -> None:
+def draw_below(person: Person, group: Group, since: datetime | None, total: int) -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         numbers.download(
-            ("When", "What", "Detail", "Credits", "After", "Set aside after"),
-            lambda: every_entry(person, kind, total),
-            file=f"credits-{kind}",
+            ledger.FILE_HEADS,
+            lambda: [ledger.file_row(entry) for entry in credits.entries(person, group=group, since=since)],
+            file=f"credits-{group}",
         )
         pages = math.ceil(total / PAGE_SIZE)
         if pages > 1:
             st.pagination(pages, key=PAGE, width=PAGER_WIDTH)
 
 
-def every_entry(person: Person, kind: credits.Filter, total: int) -> list[tuple[Any, ...]]:
-    """All rows of the file, read when the button is pressed. What is entered meanwhile waits for the next file."""
-    rows: dict[int, tuple[Any, ...]] = {}
-    for page in range(1, math.ceil(total / FILE_PAGE_SIZE) + 1):
-        for entry in credits.history(person, kind=kind, page=page, page_size=FILE_PAGE_SIZE)[0]:
-            rows[entry.id] = (
-                entry.created_at,
-                describe.entry(entry),
-                describe.entry_detail(entry),
-                entry.available_change,
-                entry.available_after,
-                entry.held_after,
-            )
-    return list(rows.values())
-
-
 st.title("Credits", anchor=False)
-draw_figures(person)
+standing = credits.standing(person)
+draw_figures(person, standing)
 draw_packs(person)
-draw_history(person)
+draw_history(person, standing)
 purchase_list.draw(person)

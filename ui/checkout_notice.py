@@ -11,12 +11,12 @@ from core import purchases
 from core.errors import NotFound
 from core.models import Person
 from core.purchases import Purchase
-from ui import low_credits, words
+from ui import ledger, low_credits, words
 from ui.checkout_routes import CODE, ORDER
 
 # By what the books say of the order (core.payments.Result) or by the code of a refusal. {credits} and {paid} are of the
-# order, {left} is the balance now.
-PAID = "**{credits} added.** You have {left} now. The receipt is on the Credits page."
+# order, {left} is the balance now, {receipt} the way to Stripe's receipt.
+PAID = "**{credits} added.** You have {left} now. [Receipt]({receipt})"
 SUCCESS = {"granted": PAID, "already_granted": PAID}
 INFO = {
     "cancelled": "**You came back without paying.** Nothing was charged and nothing has changed.",
@@ -67,6 +67,7 @@ def draw(person: Person) -> None:
         sentence = sentence.format(
             credits=words.credits(order.credits),
             paid=words.euros(order.euros),
+            receipt=f"{ledger.RECEIPT}?order={order.id}",
             left="no limit" if person.is_unmetered else words.number(person.available),
         )
     elif "{" in sentence:

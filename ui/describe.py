@@ -4,28 +4,12 @@ from datetime import datetime, tzinfo
 from decimal import Decimal
 
 from core.catalog import GENERATION_TYPES
-from core.models import CreditEntry, Job, Output
+from core.models import Job, Output
 from ui import words
 
 MEDIA = {"image": "Image", "video": "Video", "voice": "Voice", "3d": "3D"}
 _SENDING_SECONDS = 30
 STATUS = {"completed": "Done", "failed": "Failed", "cancelled": "Cancelled"}
-_ENTRIES = {
-    "welcome": "Welcome",
-    "grant": "Granted",
-    "purchase": "Bought",
-    "hold": "Set aside",
-    "capture": "Job charged",
-    "release": "Returned",
-    "refund": "Refunded",
-    "chargeback": "Taken back",
-    "reversal": "Given back",
-    "settlement": "Debt settled",
-    "waiver": "Debt forgiven",
-    "freeze": "Kept back",
-    "unfreeze": "Set free",
-    "adjustment": "Adjusted",
-}
 
 
 def media(job: Job) -> str:
@@ -149,17 +133,3 @@ def is_web(url: str | None) -> bool:
 def picture_alt(job: Job, output: Output) -> str:
     """What a screen reader says for an output."""
     return f"{kind(job)} {output.position + 1}: {words.headline(job.prompt, 120) or model(job)}"
-
-
-def entry(line: CreditEntry) -> str:
-    """What happened in a line of the ledger."""
-    return _ENTRIES.get(line.kind, line.kind.capitalize())
-
-
-def entry_detail(line: CreditEntry) -> str:
-    """Which job or why. A charge says that the credits had been set aside. Not escaped."""
-    about = words.headline(line.prompt or "") or line.reason or ""
-    if line.kind == "capture":
-        spent = f"{words.credits(line.amount)}, set aside before"
-        return f"{about} · {spent}" if about else spent
-    return about

@@ -47,11 +47,11 @@ def _card(pack: Pack) -> None:
 
 
 def buys(pack: Pack) -> str:
-    """About 500 drafts or 31 videos of 8 s: at today's prices, without what is switched off."""
+    """About 500 image batches or 31 videos of 8 s: at today's prices, without what is switched off."""
     worth = packs.worth(pack)
     kinds = []
-    if worth.drafts is not None:
-        kinds.append(words.count(worth.drafts, "draft"))
+    if worth.batches is not None:
+        kinds.append(words.count(worth.batches, "image batch", "image batches"))
     if worth.videos:
         kinds.append(f"{words.count(worth.videos, 'video')} of {packs.VIDEO_SECONDS} s")
     return f"About {' or '.join(kinds)}" if kinds else f"{words.credits(pack.credits)} for any model"

@@ -6,9 +6,8 @@ import streamlit as st
 from core import purchases
 from core.models import Person
 from core.purchases import Purchase
-from ui import session, words
+from ui import ledger, session, words
 
-RECEIPT = "/checkout/receipt"
 STATES: dict[purchases.PurchaseStatus, str] = {
     "open": "Not paid",
     "processing": "On its way",
@@ -37,7 +36,7 @@ def draw(person: Person) -> None:
             "Pack": [words.credits(one.credits) for one in found],
             "State": [state(one) for one in found],
             "Paid": [words.euros(one.euros) for one in found],
-            "Receipt": [f"[Receipt]({RECEIPT}?order={one.id})" if one.is_paid else "" for one in found],
+            "Receipt": [f"[Receipt]({ledger.RECEIPT}?order={one.id})" if one.is_paid else "" for one in found],
         }
     )
     with st.container(key="purchases"):

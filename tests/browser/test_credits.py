@@ -59,12 +59,17 @@ def test_buy_a_pack_see_it_at_once_and_be_refunded(new_marketer: Marketer, site:
     pay(page, re.compile("Pay €79"))
     expect(page.get_by_text("500 credits added.")).to_be_visible()
     available(page, "520")
-    expect(page.get_by_role("cell", name="Bought")).to_be_visible()
+    line = page.locator(".ledger details").first
+    expect(line.locator("summary")).to_contain_text(re.compile(r"Bought.*500 credits for €79.*\+500.*520"))
+    expect(line.get_by_text("520 available")).to_be_hidden()
+    line.locator("summary").click()
+    expect(line.get_by_text("520 available, 0 set aside")).to_be_visible()
+    expect(line.get_by_role("link", name="Receipt")).to_be_visible()
     assert "checkout" not in page.url
     assert purchases(site, email) == [("paid", 500)]
 
     with page.context.expect_page() as opened:
-        page.get_by_role("link", name="Receipt").click()
+        page.locator(".st-key-purchases").get_by_role("link", name="Receipt").click()
     expect(opened.value.get_by_role("heading", name="Receipt")).to_be_visible()
     opened.value.close()
 
@@ -167,8 +172,8 @@ def test_the_history_is_a_file_too(new_marketer: Marketer) -> None:
     with page.expect_download() as started:
         page.get_by_role("button", name="Download CSV").click()
     text = started.value.path().read_text("utf-8-sig")
-    assert text.splitlines()[0] == "When,What,Detail,Credits,After,Set aside after"
-    assert "Granted,For a test,20,20,0" in text.splitlines()[1]
+    assert text.splitlines()[0] == "When,What,Detail,Credits,Available after,Set aside after,Entry,Job,Order"
+    assert "Granted,For a test,20,20,0," in text.splitlines()[1]
 
 
 def test_packs_fit_a_phone(new_marketer: Marketer, new_page: Callable[..., Page]) -> None:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from threading import Thread
@@ -20,7 +21,19 @@ from psycopg.rows import dict_row
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from core import database, margins, offers, packs, payments, purchases, revenue, settings, stripe_api, stripe_setup
+from core import (
+    credits,
+    database,
+    margins,
+    offers,
+    packs,
+    payments,
+    purchases,
+    revenue,
+    settings,
+    stripe_api,
+    stripe_setup,
+)
 from core.errors import (
     DatabaseError,
     InvalidInput,
@@ -216,6 +229,29 @@ def test_a_pack_is_bought_and_the_webhook_grants_it(till: Till, buyer: Callable[
     assert (done.result, done.is_paid, done.available) == ("already_granted", True, 500)
     assert till.moves(person) == [("purchase", 500)]
     assert [known.id for known in purchases.own(person)] == [known.id]
+
+
+def test_a_person_reads_their_lines_and_takes_every_entry(
+    till: Till, buyer: Callable[..., Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person = buyer()
+    session = till.buy(person, "credits_100")
+    refund = till.sim.act("refund", till.payment_of(session), 950)["refunds"][0]
+    till.told("refund.created", refund["id"])
+    till.buy(buyer())  # somebody else
+    found, total = credits.lines(person, page_size=1)
+    assert ([(line.kind, line.change, line.balance) for line in found], total) == ([("refund", -50, 50)], 2)
+    (bought,), _ = credits.lines(person, group="purchases", page=2, page_size=1)
+    assert (bought.kind, bought.has_receipt) == ("purchase", True)
+    assert bought.purchase_id == purchases.by_session(person, session).id
+    assert credits.lines(person, group="jobs") == ((), 0)
+    assert credits.lines(person, since=datetime.now(UTC) + timedelta(minutes=1)) == ((), 0)
+    for page in (1, 500):
+        monkeypatch.setattr(credits, "_FILE_PAGE", page)
+        assert [(entry.kind, entry.available_after) for entry in credits.entries(person)] == [
+            ("refund", 50),
+            ("purchase", 100),
+        ]
 
 
 def test_the_success_page_grants_when_the_webhook_does_not_come(till: Till, buyer: Callable[..., Person]) -> None:
@@ -599,7 +635,7 @@ def test_what_a_pack_buys(till: Till) -> None:  # noqa: ARG001
         (500, Decimal(79), True),
         (1000, Decimal(139), False),
     ]
-    assert packs.worth(on_sale[0]) == packs.Worth(drafts=100, videos=6)
+    assert packs.worth(on_sale[0]) == packs.Worth(batches=100, videos=6)
     assert [packs.smallest_for(missing) for missing in (1, 101, 5000)] == list(on_sale)
     assert packs.get_pack("credits_500").euros_per_credit == Decimal("0.158")
     with pytest.raises(NotFound):
@@ -631,10 +667,10 @@ def test_owed_credits_are_seen_and_can_be_forgiven(till: Till, buyer: Callable[.
     )
     refund = till.sim.act("refund", till.payment_of(session))["refunds"][0]
     till.told("refund.created", refund["id"])
-    assert purchases.standing(person) == purchases.Standing(available=0, owed=100, frozen=0)
+    assert credits.standing(person) == credits.Standing(available=0, held=0, owed=100, frozen=0, used_this_month=0)
     key = UUID(int=1).hex + str(person.user_id)
     purchases.waive_owed(admin, person.user_id, 40, "A gift", key)
     purchases.waive_owed(admin, person.user_id, 40, "A gift", key)
-    assert purchases.standing(person).owed == 60
+    assert credits.standing(person).owed == 60
     with pytest.raises(InvalidInput):
         purchases.waive_owed(admin, person.user_id, 61, "Too much", uuid4().hex)

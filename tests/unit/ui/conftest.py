@@ -4,7 +4,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core import alerts, credits, jobs, offers, packs, purchases, sessions
-from core.purchases import Standing
+from core.credits import Standing
 from tests.unit.ui import doubles
 from tests.unit.ui.studio import MAIN, Open, Studio
 from ui import drafts, low_credits
@@ -22,15 +22,14 @@ def studio(monkeypatch: pytest.MonkeyPatch) -> Studio:
     monkeypatch.setattr(jobs, "recent", lambda _person, limit=8: tuple(studio.finished[:limit]))
     monkeypatch.setattr(jobs, "list_finished", studio.list_finished)
     monkeypatch.setattr(jobs, "story", lambda _person, _job: (doubles.event("created", 0),))
-    monkeypatch.setattr(credits, "used_this_month", lambda _person: 412)
-    monkeypatch.setattr(credits, "history", lambda _person, **_filter: ((doubles.entry(),), 1))
+    monkeypatch.setattr(credits, "standing", lambda _person: Standing(83, 0, 0, 0, 412))
+    monkeypatch.setattr(credits, "lines", lambda _person, **_filter: ((doubles.line(),), 1))
     monkeypatch.setattr(packs, "offers", doubles.offers)
     monkeypatch.setattr(packs, "terms", doubles.terms)
     monkeypatch.setattr(packs, "note_seen", lambda _person, visit: studio.calls.append(("packs_seen", visit)))
     monkeypatch.setattr(low_credits, "_reminded_at", {})
     monkeypatch.setattr(drafts, "_drafts", {})
     monkeypatch.setattr(alerts, "current", lambda _person: tuple(studio.alerts))
-    monkeypatch.setattr(purchases, "standing", lambda _person: Standing(83, 0, 0))
     monkeypatch.setattr(purchases, "own", lambda _person: tuple(studio.purchases))
     monkeypatch.setattr(purchases, "get", studio.purchase)
     return studio

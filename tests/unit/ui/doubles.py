@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 from core.alerts import Alert
 from core.catalog import GENERATION_TYPES, Offer
+from core.credits import CreditLine
 from core.models import Budget, CreditEntry, Job, JobEvent, Output, Person
 from core.packs import Pack, Terms
 from core.purchases import Purchase
@@ -116,6 +117,52 @@ def event(name: str, seconds: float, **changes: Any) -> JobEvent:
     return replace(JobEvent(happened_at=at, event=name, message=None, credits=None, usd=None), **changes)
 
 
+def line(**changes: Any) -> CreditLine:
+    """A charged draft, set aside a moment before, unless told otherwise."""
+    return replace(
+        CreditLine(
+            id=2,
+            at=NOON,
+            kind="capture",
+            amount=1,
+            change=-1,
+            balance=83,
+            available_after=83,
+            held_after=0,
+            frozen_after=0,
+            owed_after=0,
+            owed_change=0,
+            reason=None,
+            job_id=uuid4(),
+            set_aside_at=NOON - timedelta(seconds=8),
+            prompt="Three glazed spheres on linen",
+            generation_type="image_flux_schnell",
+            job_status="completed",
+            purchase_id=None,
+            has_receipt=False,
+        ),
+        **changes,
+    )
+
+
+def bought(**changes: Any) -> CreditLine:
+    """The line of a pack of 500."""
+    told: dict[str, Any] = {
+        "id": 3,
+        "kind": "purchase",
+        "amount": 500,
+        "change": 500,
+        "balance": 583,
+        "available_after": 583,
+        "reason": "500 credits for €79",
+        "purchase_id": uuid4(),
+        "has_receipt": True,
+        "job_id": None,
+        **dict.fromkeys(("set_aside_at", "prompt", "generation_type", "job_status")),
+    }
+    return line(**(told | changes))
+
+
 def entry(**changes: Any) -> CreditEntry:
     return replace(
         CreditEntry(
@@ -127,6 +174,7 @@ def entry(**changes: Any) -> CreditEntry:
             available_after=83,
             held_after=1,
             job_id=uuid4(),
+            purchase_id=None,
             prompt="Three glazed spheres on linen",
             reason=None,
         ),
@@ -134,7 +182,7 @@ def entry(**changes: Any) -> CreditEntry:
     )
 
 
-def terms(low: int = 20) -> Terms:
+def terms(low: int = 5) -> Terms:
     """The three packs, and the balance below which people are reminded."""
     return Terms(
         packs=(

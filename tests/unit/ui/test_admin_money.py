@@ -113,7 +113,7 @@ def test_the_terms_are_saved_as_they_were_typed(money: Money) -> None:
     app.number_input(key="margin-rate").set_value(1.0825)
     app.number_input(key="margin-warning").set_value(25.0)
     next(button for button in app.button if button.label == "Save the terms").click().run()
-    changes = {"low_balance_credits": 20, "usd_per_eur": Decimal("1.0825"), "margin_warning": Decimal("0.25")}
+    changes = {"low_balance_credits": 5, "usd_per_eur": Decimal("1.0825"), "margin_warning": Decimal("0.25")}
     assert money.done == [("terms", changes)]
 
 

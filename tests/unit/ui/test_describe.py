@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from core.models import Budget
-from tests.unit.ui.doubles import NOON, entry, event, job, output, person, running
+from tests.unit.ui.doubles import NOON, event, job, output, person, running
 from ui import cost_line, describe, meter, sentences, shell, story
 
 
@@ -97,14 +97,6 @@ def test_credits_of_a_job() -> None:
 def test_only_web_addresses_are_loaded() -> None:
     assert describe.is_web("https://files.example/1.png")
     assert not any(describe.is_web(url) for url in (None, "", "/etc/passwd", "file:///etc/passwd", "javascript:1"))
-
-
-def test_a_charge_says_that_the_credits_had_been_set_aside() -> None:
-    assert describe.entry(entry(kind="capture")) == "Job charged"
-    assert describe.entry_detail(entry(kind="capture", amount=25)) == (
-        "Three glazed spheres on linen · 25 credits, set aside before"
-    )
-    assert describe.entry_detail(entry(kind="grant", prompt=None, reason="Thank you")) == "Thank you"
 
 
 def test_the_story_of_a_delivered_job() -> None:

@@ -1,16 +1,17 @@
 """The Credits page: figures, packs, history, purchases, the reminder; and what is said after a checkout."""
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, get_args
 from uuid import uuid4
 
 import pytest
 
-from core import credits, packs, payments, purchases
+from core import credits, packs, payments
+from core.credits import Standing
 from core.models import Budget, Person
-from core.purchases import PurchaseStatus, Standing
+from core.purchases import PurchaseStatus
 from tests.unit.ui import doubles
 from tests.unit.ui.studio import Open, Studio, words_on
 from ui import alert_banners, checkout_notice, low_credits, purchase_list, words
@@ -27,36 +28,41 @@ def forms(text: str) -> dict[str, tuple[str, dict[str, str]]]:
     return found
 
 
-def test_credits_lists_every_entry_with_its_sign(
+def test_the_history_is_one_line_a_story_and_filtered(
     studio: Studio, open_page: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    entries = (doubles.entry(), doubles.entry(kind="purchase", available_change=500, prompt=None, reason="*Pack*"))
-    asked: list[tuple[str, int]] = []
+    asked: list[dict[str, Any]] = []
 
-    def history(_person: Person, *, kind: str, page: int, page_size: int) -> tuple[Any, int]:
-        asked.append((kind, page))
-        return entries, 2 + page_size
+    def lines(_person: Person, **wanted: Any) -> tuple[Any, int]:
+        asked.append(wanted)
+        return (doubles.line(prompt="<b>*Three*</b>"), doubles.bought()), 2 + wanted["page_size"]
 
-    monkeypatch.setattr(credits, "history", history)
+    monkeypatch.setattr(credits, "lines", lines)
+    monkeypatch.setattr(credits, "standing", lambda _person: Standing(83, 33, 0, 0, 412))
     studio.person = doubles.person(held=33, open_jobs=3)
     app = open_page("credits")
-    assert [metric.label for metric in app.metric][:3] == [
-        "Credits available",
-        "Set aside for 3 jobs",
-        "Used this month",
+    assert [(metric.label, metric.value) for metric in app.metric][:3] == [
+        ("Credits available", "83"),
+        ("Set aside for 3 jobs", "33"),
+        ("Used this month", "412"),
     ]
-    frame = app.table[0].value
-    assert list(frame["Credits"]) == [-1, 500]
-    assert list(frame["Detail"]) == ["Three glazed spheres on linen", r"\*Pack\*"]
-    app.button_group(key="credits-kind").set_value("added").run()
-    assert asked[-1] == ("added", 1)
+    text = words_on(app)
+    assert "&lt;b&gt;*Three*&lt;/b&gt;" in text
+    assert "<b>*Three*" not in text
+    assert "The balance counts 33 credits set aside for what is running." in text
+    assert (asked[-1]["group"], asked[-1]["since"], asked[-1]["page"]) == ("all", None, 1)
+    app.session_state["credits-page"] = 2
+    app.button_group(key="credits-group").set_value("jobs").run()
+    assert (asked[-1]["group"], asked[-1]["page"]) == ("jobs", 1)
+    app.selectbox(key="credits-since").select("Last 7 days").run()
+    assert timedelta(days=6) < datetime.now(UTC) - asked[-1]["since"] < timedelta(days=8)
 
 
 def test_each_pack_says_its_price_per_credit_and_posts_what_was_seen(studio: Studio, open_page: Open) -> None:
     app = open_page("credits")
     text = words_on(app)
     assert [each in text for each in ("€0.19 a credit", "€0.158 a credit", "€0.139 a credit")] == [True] * 3
-    assert "About 500 drafts or 31 videos of 8 s" in text
+    assert "About 500 image batches or 31 videos of 8 s" in text
     found = forms(text)
     assert {label: look for label, (look, _) in found.items()} == {
         "Buy 100 credits": "buy",
@@ -78,7 +84,7 @@ def test_somebody_unmetered_buys_nothing(studio: Studio, open_page: Open) -> Non
 
 
 def test_what_is_owed_and_kept_back_is_said(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(purchases, "standing", lambda _person: Standing(83, 12, 40))
+    monkeypatch.setattr(credits, "standing", lambda _person: Standing(83, 0, 12, 40, 0))
     shown = {metric.label: metric.value for metric in open_page("credits").metric}
     assert (shown["Owed"], shown["Kept back"]) == ("12", "40")
 
@@ -87,7 +93,7 @@ def test_purchases_have_a_state_in_words_and_a_receipt(studio: Studio, open_page
     half = doubles.purchase(status="partially_refunded", refunded_cents=3950, taken_credits=250)
     coming = doubles.purchase(status="processing", paid_at=None, granted_credits=0)
     studio.purchases = [half, coming]
-    frame = open_page("credits").table[1].value
+    frame = open_page("credits").table[0].value
     assert list(frame["State"]) == ["Paid, partly refunded · €39.50 back · 250 credits taken", "On its way"]
     assert list(frame["Receipt"]) == [f"[Receipt](/checkout/receipt?order={half.id})", ""]
     assert set(purchase_list.STATES) == set(get_args(PurchaseStatus))
@@ -112,7 +118,7 @@ def test_nobody_is_interrupted_when_the_credits_run_low_at_work(studio: Studio, 
     assert "You have **3 credits** left" not in words_on(app)
 
 
-@pytest.mark.parametrize("changes", [{"available": 20}, {"available": 0, "is_unmetered": True}])
+@pytest.mark.parametrize("changes", [{"available": 5}, {"available": 0, "is_unmetered": True}])
 def test_nobody_is_reminded_without_need(studio: Studio, open_page: Open, changes: dict[str, Any]) -> None:
     studio.person = doubles.person(**changes)
     assert "credits** left" not in words_on(open_page())
@@ -212,15 +218,3 @@ def test_prices_in_words() -> None:
         "€0.20",
         "€0.1633",
     ]
-
-
-def test_a_file_of_the_history_has_every_entry(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    everything = [doubles.entry(id=n, created_at=doubles.NOON - timedelta(minutes=n)) for n in range(1200)]
-
-    def history(_person: Person, *, kind: str, page: int, page_size: int) -> tuple[Any, int]:
-        assert kind == "all"
-        return tuple(everything[(page - 1) * page_size : page * page_size]), len(everything)
-
-    monkeypatch.setattr(credits, "history", history)
-    app = open_page("credits")
-    assert app.get("download_button")[0].proto.label == "Download CSV"
