@@ -5,23 +5,24 @@ same thing again is the same address, until it is older than the team's `input_d
 """
 
 import hashlib
-import io
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-from PIL import Image, ImageOps
-
 from core import media
+from core.catalog import GenerationType
+from core.catalog.shared import MEGAPIXEL
 from core.database import get_database, translated
 from core.decoding import Moment, frame_of, length_of, wav_of
 from core.errors import InvalidInput, NotFound
 from core.fal.storage import upload
-from core.filetypes import EXTENSIONS, sniff
+from core.filetypes import EXTENSIONS
 from core.log import get_logger
 from core.models import Person
+from core.pictures import Picture, clean_picture
 from core.rows import output_of, when
 from core.settings import get_settings
 
@@ -29,9 +30,6 @@ log = get_logger(__name__)
 
 LARGEST_PICTURE: Final = 20 * 1024 * 1024
 LARGEST_RECORDING: Final = 50 * 1024 * 1024
-LARGEST_PIXELS: Final = 40_000_000
-SMALLEST_SIDE: Final = 64  # pixels
-PICTURE_FORMATS: Final = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +62,7 @@ def picture(person: Person, data: bytes) -> InputFile:
     if len(data) > LARGEST_PICTURE:
         raise InvalidInput("This picture is larger than 20 MB. Choose a smaller one.", field="image")
     key = _digest(data)
-    return _recall(person.user_id, key) or _send(person.user_id, key, clean_picture(data))
+    return _recall(person.user_id, key) or _send_picture(person.user_id, key, clean_picture(data))
 
 
 def recording(person: Person, data: bytes) -> InputFile:
@@ -88,7 +86,7 @@ def frame(person: Person, output_id: UUID, moment: Moment = "last") -> InputFile
     if known := _recall(person.user_id, key):
         return known
     png, width, height = frame_of(_bytes(row), moment)
-    return _send(person.user_id, key, _Clean(png, "image/png", width, height))
+    return _send_picture(person.user_id, key, Picture(png, "image/png", width, height))
 
 
 def sound(person: Person, output_id: UUID) -> InputFile:
@@ -112,6 +110,14 @@ def recent(person: Person, limit: int = 24) -> tuple[InputFile, ...]:
             .data
         )
     return tuple(_file(row) for row in rows)
+
+
+def source_megapixels(known: GenerationType, inputs: Mapping[str, Any]) -> Decimal | None:
+    """The area in megapixels of the picture that decides how large the result is, for `catalog.quote`; None when the
+    type has none or nobody knows. Raises DatabaseUnavailable."""
+    address = inputs.get(known.usage.sized_by)
+    size = get_database().call("picture_size", p_url=address) if address else None
+    return size["width"] * size["height"] / MEGAPIXEL if size else None
 
 
 def output_row(person: Person, output_id: UUID) -> dict[str, Any]:
@@ -158,33 +164,13 @@ def length(row: dict[str, Any]) -> Decimal:
     return length_of(_bytes(row))
 
 
-def clean_picture(data: bytes) -> _Clean:
-    """The picture upright and written anew: location, camera data and thumbnails stay behind. Raises InvalidInput."""
-    media_type = sniff(data[:64])
-    if media_type not in PICTURE_FORMATS:
-        raise InvalidInput("This is not a PNG, JPEG or WebP picture.", field="image")
-    try:
-        with Image.open(io.BytesIO(data), formats=[PICTURE_FORMATS[media_type]]) as opened:
-            if opened.width * opened.height > LARGEST_PIXELS:
-                raise InvalidInput("This picture has more than 40 megapixels. Choose a smaller one.", field="image")
-            if min(opened.size) < SMALLEST_SIDE:
-                raise InvalidInput(f"This picture is too small, {SMALLEST_SIDE} pixels a side at least.", field="image")
-            upright = ImageOps.exif_transpose(opened)
-            kept = "RGBA" if upright.has_transparency_data and media_type != "image/jpeg" else "RGB"
-            # A copy of the pixels: what came with them (EXIF, XMP, comments) is not in it, only the colour profile.
-            plain = Image.new(kept, upright.size)
-            plain.paste(upright.convert(kept))
-            written = io.BytesIO()
-            profile = opened.info.get("icc_profile")
-            plain.save(written, PICTURE_FORMATS[media_type], quality=95, icc_profile=profile)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InvalidInput("This picture cannot be read. It may be damaged.", field="image") from error
-    return _Clean(written.getvalue(), media_type, plain.width, plain.height)
-
-
 def _sound(data: bytes) -> _Clean:
     wav, seconds = wav_of(data)
     return _Clean(wav, "audio/wav", duration_seconds=seconds)
+
+
+def _send_picture(user_id: UUID, digest: str, found: Picture) -> InputFile:
+    return _send(user_id, digest, _Clean(found.data, found.media_type, found.width, found.height))
 
 
 def _bytes(row: dict[str, Any]) -> bytes:

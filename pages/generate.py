@@ -22,6 +22,7 @@ from ui import (
     press,
     reference,
     shell,
+    sources,
     words,
 )
 from ui.sources import Source
@@ -103,7 +104,7 @@ def draw_card(person: Person, enabled: dict[str, Offer]) -> None:
             if advanced:
                 with st.popover("More settings", type="tertiary", key="more"):
                     settings |= form.draw(offer, advanced)
-        quote = catalog.quote(offer, settings)
+        quote = catalog.quote(offer, settings, sources.megapixels(offer.type, files))
         jobs_made = settings.get("batches", 1)
         made = form.images_per_job(offer, settings) * jobs_made
         cost_line.draw(person, quote, jobs_made, cost_line.button(offer.type.noun, made))

@@ -45,7 +45,8 @@ class Draft:
 
     def quote(self) -> Quote:
         """What one run costs. Raises InvalidInput for a setting out of range."""
-        return catalog.quote(self.offer, {**self.offer.defaults(), **self.inputs})
+        source = sources.megapixels(self.offer.type, self.files)
+        return catalog.quote(self.offer, {**self.offer.defaults(), **self.inputs}, source)
 
 
 def models(step: Step, offers: Mapping[str, Offer]) -> dict[str, Offer]:

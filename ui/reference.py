@@ -1,5 +1,6 @@
 """The files that go into a job: uploads, a recording, or something that was made earlier."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import cast
 
@@ -122,7 +123,7 @@ def _show(field: Field, scope: str, chosen: list[Source]) -> list[Source]:
 
 
 def _at(source: Source, moment: Moment) -> Source:
-    return Source(source.family, source.title, output=source.output, media_type=source.media_type, moment=moment)
+    return replace(source, moment=moment)
 
 
 def _moment(field: Field, scope: str) -> Moment:

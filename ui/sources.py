@@ -1,12 +1,14 @@
 """What goes into a field that takes files: an upload, a recording, an earlier result or a part of one."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 from uuid import UUID
 
-from core import inputs
-from core.catalog import Field
+from core import inputs, pictures
+from core.catalog import Field, GenerationType
+from core.catalog.shared import MEGAPIXEL
 from core.decoding import Moment
 from core.models import Job, Output, Person
 from ui import describe
@@ -30,6 +32,7 @@ class Source:
     media_type: str = ""  # of the output
     moment: Moment = "last"
     preview: str = ""
+    pixels: int = 0  # of the output, 0 when nobody knows
 
     @property
     def is_frame(self) -> bool:
@@ -55,7 +58,24 @@ def of_output(family: Family, job: Job, output: Output) -> Source:
         output=output.id,
         media_type=output.media_type,
         preview=(output.url or "") if picture else "",
+        pixels=(output.width or 0) * (output.height or 0),
     )
+
+
+def megapixels(known: GenerationType, files: Mapping[str, list[Source]]) -> Decimal | None:
+    """The area of the picture that decides how large the result of a type is; None when there is none, or nobody knows.
+
+    Raises DatabaseUnavailable.
+    """
+    name = known.usage.sized_by
+    source = next(iter(files.get(name, ())), None)
+    if source is None:
+        return None
+    if source.data:
+        return pictures.megapixels(source.data)
+    if source.url:
+        return inputs.source_megapixels(known, {name: source.url})
+    return source.pixels / MEGAPIXEL or None
 
 
 def address(person: Person, source: Source) -> str:

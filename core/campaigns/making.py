@@ -106,7 +106,7 @@ def prepare(user_id: UUID, step: Step, recipe: Recipe, source: Source | None) ->
     return Prepared(
         offer=offer,
         inputs=checked,
-        quote=catalog.quote(offer, checked),
+        quote=catalog.quote(offer, checked, inputs.source_megapixels(offer.type, checked)),
         made_from=used.version_id if used else None,
         made_from_output=used.output_position if used else None,
     )
@@ -120,7 +120,8 @@ def price(step: Step, recipe: Recipe, *, source_comes: bool) -> Quote:
         if not source_comes:
             raise InvalidInput(missing_source(step), field=SOURCE_INPUT[step])
         given[SOURCE_INPUT[step]] = TO_COME
-    return catalog.quote(offer, catalog.validate(recipe.generation_type, given))
+    checked = catalog.validate(recipe.generation_type, given)
+    return catalog.quote(offer, checked, inputs.source_megapixels(offer.type, checked))
 
 
 def offer_for(generation_type: str) -> Offer:

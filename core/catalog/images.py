@@ -92,7 +92,9 @@ IMAGES: Final = (
             guidance(),
             seed(),
         ),
-        usage=Usage(images=requested_images, megapixels=lambda inputs: requested_images(inputs) * SOURCE_MEGAPIXELS),
+        usage=Usage(
+            images=requested_images, megapixels=lambda inputs, _source: requested_images(inputs) * SOURCE_MEGAPIXELS
+        ),
         expected_seconds=15,
         longest_seconds=900,
     ),
@@ -180,9 +182,10 @@ IMAGES: Final = (
         ),
         usage=Usage(
             images=lambda _inputs: 1,
-            megapixels=lambda inputs: (
-                SOURCE_MEGAPIXELS * Decimal(str(inputs["upscale_factor"])) ** 2
-            ).to_integral_value(ROUND_CEILING),
+            megapixels=lambda inputs, source: (source * Decimal(str(inputs["upscale_factor"])) ** 2).to_integral_value(
+                ROUND_CEILING
+            ),
+            sized_by="image_url",
         ),
         expected_seconds=45,
         longest_seconds=1800,

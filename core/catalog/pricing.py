@@ -15,6 +15,7 @@ from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Decimal
 from typing import Any, Final
 
 from core.catalog.registry import GENERATION_TYPES
+from core.catalog.shared import SOURCE_MEGAPIXELS
 from core.catalog.types import GenerationType, Inputs, unknown_type
 from core.errors import InvalidInput
 from core.models import Quote
@@ -88,10 +89,13 @@ def quantity(offer: Offer, inputs: Inputs) -> int:
     return 1
 
 
-def billable_units(offer: Offer, inputs: Inputs) -> Decimal:
-    """In fal.ai's price unit, weighted by the tier. What no input tells comes from history, else a stated default."""
+def billable_units(offer: Offer, inputs: Inputs, source: Decimal | None = None) -> Decimal:
+    """In fal.ai's price unit, weighted by the tier. What no input tells comes from history, else a stated default.
+
+    `source` is the area in megapixels of the picture in the field `usage.sized_by`, None while it is not known.
+    """
     usage, cleaned = offer.type.usage, offer.type.clean(inputs, complete=False)
-    units = _measured(offer, cleaned)
+    units = _measured(offer, cleaned, source or SOURCE_MEGAPIXELS)
     if units is not None:
         units *= usage.factor(cleaned)
     elif offer.average_units is not None:
@@ -109,9 +113,10 @@ def unit_price(offer: Offer, inputs: Inputs) -> Decimal:
     return (offer.unit_price_usd * factor).quantize(MICRO_USD, ROUND_HALF_EVEN)
 
 
-def quote(offer: Offer, inputs: Inputs) -> Quote:
-    """What one job costs. The inputs may still lack what is required; what is there must be valid (InvalidInput)."""
-    amount, units = quantity(offer, inputs), billable_units(offer, inputs)
+def quote(offer: Offer, inputs: Inputs, source: Decimal | None = None) -> Quote:
+    """What one job costs; `source` as for `billable_units`. The inputs may still lack what is required; what is there
+    must be valid (InvalidInput)."""
+    amount, units = quantity(offer, inputs), billable_units(offer, inputs, source)
     usd = (units * offer.unit_price_usd).quantize(MICRO_USD, ROUND_HALF_EVEN)
     return Quote(
         generation_type=offer.type.key,
@@ -123,14 +128,14 @@ def quote(offer: Offer, inputs: Inputs) -> Quote:
     )
 
 
-def _measured(offer: Offer, cleaned: Inputs) -> Decimal | None:
+def _measured(offer: Offer, cleaned: Inputs, source: Decimal) -> Decimal | None:
     """The units that the inputs tell, None for those that only a run can tell."""
     usage = offer.type.usage
     match offer.price_unit.strip().lower().removesuffix("s"):
         case "image" if usage.images:
             return Decimal(usage.images(cleaned))
         case "megapixel" if usage.megapixels:
-            return usage.megapixels(cleaned)
+            return usage.megapixels(cleaned, source)
         case "second" if usage.seconds:
             return usage.seconds(cleaned)
         case "minute" if usage.seconds:

@@ -8,7 +8,7 @@ from core.catalog.fields import Field
 from core.catalog.types import Inputs
 
 MEGAPIXEL: Final = Decimal(1_000_000)
-# Nobody tells the size of a source picture before a run; what is made here stays within one megapixel.
+# A source picture of which nobody has told the size yet; what is made here stays within one megapixel.
 SOURCE_MEGAPIXELS: Final = Decimal(1)
 
 # Our names for shapes → what fal.ai is told, and the pixels that come of it. The square is ours: fal.ai's own
@@ -107,5 +107,5 @@ def requested_images(inputs: Inputs) -> int:
     return int(inputs["num_images"])
 
 
-def shape_megapixels(images: Callable[[Inputs], int]) -> Callable[[Inputs], Decimal]:
-    return lambda inputs: images(inputs) * whole_megapixels(*SHAPES[inputs["shape"]][1:])
+def shape_megapixels(images: Callable[[Inputs], int]) -> Callable[[Inputs, Decimal], Decimal]:
+    return lambda inputs, _source: images(inputs) * whole_megapixels(*SHAPES[inputs["shape"]][1:])

@@ -18,11 +18,13 @@ class Usage:
     """How much of each unit a job with these inputs uses: what credits and fal.ai's price are counted in.
 
     A None says that the unit cannot be told for this type. `factor` weighs fal.ai's units where a price has tiers (see
-    `pricing`). `compute_seconds` is the stated default for what no input tells, until history knows better.
+    `pricing`). `megapixels` is also given the area of the picture in the field `sized_by`, where that decides how large
+    the result is. `compute_seconds` is the stated default for what no input tells, until history knows better.
     """
 
     images: Callable[[Inputs], int] | None = None
-    megapixels: Callable[[Inputs], Decimal] | None = None
+    megapixels: Callable[[Inputs, Decimal], Decimal] | None = None
+    sized_by: str = ""
     seconds: Callable[[Inputs], Decimal] | None = None
     compute_seconds: Decimal | None = None
     factor: Callable[[Inputs], Decimal] = lambda _inputs: Decimal(1)

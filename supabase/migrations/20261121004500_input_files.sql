@@ -19,6 +19,9 @@ create table public.input_files (
 comment on table public.input_files is 'Input files in fal.ai''s storage, one row a person and content, so that the same file is sent once.';
 comment on column public.input_files.sha256 is 'Of the bytes as the person brought them; what was sent is a clean copy without location and camera data.';
 comment on column public.input_files.expires_at is 'From here it is sent again: fal.ai may keep files for a limited time.';
+-- By hash: an address may be longer than an ordinary index takes, and it is only ever looked up whole.
+create index input_files_url on public.input_files using hash (fal_url);
+create index job_outputs_source on public.job_outputs using hash (source_url);
 create index input_files_newest on public.input_files (user_id, sent_at desc);
 alter table public.input_files enable row level security;
 create policy "People see what they brought, admins see all" on public.input_files
@@ -51,6 +54,19 @@ begin
 end $$;
 comment on function public.remember_input is 'Notes where fal.ai has a file that was just sent.';
 grant execute on function public.remember_input(uuid, text, text, text, bigint, int, int, numeric) to service_role;
+
+create function public.picture_size(p_url text) returns jsonb
+language sql stable security definer set search_path = '' as $$
+  select to_jsonb(known) from (
+    select f.width, f.height from public.input_files f where f.fal_url = p_url and f.width is not null and f.height is not null
+    union all
+    select o.width, o.height from public.job_outputs o where o.source_url = p_url and o.width is not null and o.height is not null
+    limit 1
+  ) known
+$$;
+comment on function public.picture_size is
+  'Width and height in pixels of a picture at fal.ai that somebody brought or made here, by its address; null when that is not known. What an enlargement costs follows from it.';
+grant execute on function public.picture_size(text) to service_role;
 
 create function public.input_days() returns int language sql stable security definer set search_path = '' as $$
   select input_days from private.team_settings

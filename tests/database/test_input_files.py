@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 from psycopg.errors import CheckViolation
 
-from tests.database.books import Books, Row, as_person, refused
+from tests.database.books import Books, Row, as_person, completed, refused
 
 HASH = "0123456789abcdef" * 4
 
@@ -53,6 +53,20 @@ def test_the_same_file_remembered_at_once_is_one_row(books: Books) -> None:
     arguments = {"p_user": user, "p_sha256": HASH, "p_media_type": "image/png", "p_size_bytes": 10}
     books.race(*[("remember_input", arguments | {"p_fal_url": f"https://v3.fal.media/{n}"}) for n in range(4)])
     assert books.value("select count(*) from input_files") == 1
+
+
+def test_the_size_of_a_picture_is_known_by_its_address_brought_or_made(books: Books) -> None:
+    user = books.person()
+    brought, made, sound = (f"https://v3.fal.media/{name}" for name in ("a.png", "b.png", "c.wav"))
+    remember(books, user, brought, p_width=40, p_height=30)
+    remember(books, user, sound, p_sha256="a" * 64)
+    job = books.submitted(user)
+    books.settle(job, completed())
+    books.owner.execute("update job_outputs set source_url = %s, width = 1024, height = 768", (made,))
+    sizes = {url: books.call("picture_size", p_url=url) for url in (brought, made, sound, "https://v3.fal.media/x")}
+    assert sizes[brought] == {"width": 40, "height": 30}
+    assert sizes[made] == {"width": 1024, "height": 768}
+    assert not any((sizes[sound], sizes["https://v3.fal.media/x"]))
 
 
 def test_only_approved_people_bring_files(books: Books) -> None:

@@ -157,3 +157,15 @@ def test_estimates_are_close_to_what_was_billed(studio: Studio, person: Person) 
     job = studio.finish(person, jobs.submit(person, "video_veo31_fast", filled_in(person, "video_veo31_fast")))
     studio.work_until(lambda: jobs.get(person, job.id).cost_source != "estimated")
     assert jobs.get(person, job.id).actual_usd == job.estimated_usd == Decimal("1.2")
+
+
+def test_the_estimate_of_an_enlargement_knows_the_picture(studio: Studio, person: Person) -> None:  # noqa: F811
+    """Two megapixels become eight, and cost what eight cost. It holds for what was brought and for what was made."""
+    brought = inputs.picture(person, jpeg(1600, 1200)).url
+    first = studio.finish(person, jobs.submit(person, "render_highres", {"image_url": brought}))
+    studio.work_until(lambda: jobs.get(person, first.id).cost_source != "estimated")
+    assert jobs.get(person, first.id).actual_usd == first.estimated_usd == Decimal("0.24")
+    made = {"image_url": first.outputs[0].source_url, "upscale_factor": 1}
+    size = inputs.source_megapixels(GENERATION_TYPES["render_highres"], made)
+    assert size == Decimal((first.outputs[0].width or 0) * (first.outputs[0].height or 0)) / 1_000_000
+    assert jobs.submit(person, "render_highres", made).estimated_usd == Decimal("0.03")

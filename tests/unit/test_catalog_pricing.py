@@ -26,12 +26,15 @@ def usd(key: str, **inputs: Any) -> Decimal:
     return quote(offer(key), inputs).estimated_usd
 
 
-@given(type_and_inputs(), PRICES, st.integers(1, 10_000), st.none() | PRICES)
+AREAS = st.none() | st.decimals(min_value=Decimal("0.004096"), max_value=40, places=6)  # megapixels that we take
+
+
+@given(type_and_inputs(), PRICES, st.integers(1, 10_000), st.none() | PRICES, AREAS)
 def test_a_quote_is_never_zero_or_negative(
-    case: tuple[str, dict[str, Any]], price: Decimal, credits: int, average: Decimal | None
+    case: tuple[str, dict[str, Any]], price: Decimal, credits: int, average: Decimal | None, area: Decimal | None
 ) -> None:
     key, inputs = case
-    quoted = quote(offer(key, unit_price_usd=str(price), credits=credits, average_units=average), inputs)
+    quoted = quote(offer(key, unit_price_usd=str(price), credits=credits, average_units=average), inputs, area)
     assert quoted.quantity >= 1
     assert quoted.credits == credits * quoted.quantity
     assert quoted.billable_units > 0
@@ -95,6 +98,14 @@ def test_every_shape_stays_within_one_megapixel() -> None:
 def test_documented_prices(key: str, inputs: dict[str, Any], credits: int, expected: str) -> None:
     quoted = quote(offer(key), {**minimal(key), **inputs})
     assert (quoted.credits, quoted.estimated_usd) == (credits, Decimal(expected))
+
+
+@pytest.mark.parametrize(("area", "factor", "expected"), [("12.2", 2, "1.47"), ("1.05", 1, "0.06"), ("0.3", 1, "0.03")])
+def test_an_enlargement_costs_by_the_area_of_its_result(area: str, factor: int, expected: str) -> None:
+    enlarged = quote(offer("render_highres"), {"upscale_factor": factor}, Decimal(area))
+    assert (enlarged.credits, enlarged.estimated_usd) == (8, Decimal(expected))
+    # What a type makes in a size of its own does not follow the source.
+    assert quote(offer("image_to_image_flux_dev"), {}, Decimal(area)).estimated_usd == Decimal("0.025")
 
 
 def test_units_times_price_is_the_estimate() -> None:

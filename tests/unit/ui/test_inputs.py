@@ -9,8 +9,9 @@ import pytest
 from core import inputs, offers
 from core.inputs import InputFile
 from core.models import Person
+from tests.pictures import png
 from tests.unit.ui import doubles
-from tests.unit.ui.studio import Open, Studio, press
+from tests.unit.ui.studio import Open, Studio, press, words_on
 from ui import sources
 from ui.sources import Source
 
@@ -86,6 +87,29 @@ def test_a_recording_is_uploaded_or_made_here(studio: Studio, open_page: Open, m
         "https://v3.fal.media/1.wav",
         "https://v3.fal.media/2.wav",
     ]
+
+
+def test_what_an_enlargement_costs_is_shown_once_its_picture_is_there(
+    studio: Studio,  # noqa: ARG001 - signed in
+    open_page: Open,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clarity = doubles.offer("render_highres", credits=8, unit="image", price="0.03", per="megapixels")
+    monkeypatch.setattr(offers, "offers", lambda: {"render_highres": clarity})
+    monkeypatch.setattr(inputs, "source_megapixels", lambda _known, _given: Decimal(12))
+    app = open_page()
+    assert "**8 credits** · about \\$0\\.12 " in words_on(app)
+    app.file_uploader(key="gen-upload-image_url").set_value(("in.png", png(2000, 1500), "image/png")).run()
+    assert "**8 credits** · about \\$0\\.36 " in words_on(app)
+    app.file_uploader(key="gen-upload-image_url").set_value([]).run()
+    for source, dollars in (
+        (Source("image", url="https://v3.fal.media/1.png"), "1\\.44"),
+        (Source("image", output=uuid4(), media_type="image/png", pixels=6_000_000), "0\\.72"),
+        (Source("image", output=uuid4(), media_type="image/png"), "0\\.12"),
+    ):
+        app.session_state["gen-chosen-image_url"] = [source]
+        app.run()
+        assert f"about \\${dollars} " in words_on(app)
 
 
 @pytest.mark.parametrize(
