@@ -8,24 +8,27 @@ import streamlit as st
 from starlette.middleware import Middleware
 
 from core.log import configure
-from core.settings import get_settings
+from core.settings import settings_or_exit
 from ui import archives, model_viewer, transcript
 from ui.guard import crashed
 from ui.routes import ROUTES
+from ui.uploads import UploadsByPeople
 from ui.web import SecurityHeaders
+
+settings = settings_or_exit()
 
 
 @asynccontextmanager
 async def lifespan(_app: st.App) -> AsyncIterator[None]:
     """From here on whatever is logged is one JSON line without a secret, Streamlit's own lines too."""
-    configure(secrets=get_settings().secrets)
+    configure(secrets=settings.secrets)
     yield
 
 
 app = st.App(
     Path(__file__).resolve().parent / "ui" / "main.py",
     routes=(*ROUTES, *archives.ROUTES, model_viewer.ROUTE, transcript.ROUTE),
-    middleware=[Middleware(SecurityHeaders)],
+    middleware=[Middleware(SecurityHeaders), Middleware(UploadsByPeople)],
     on_script_error=crashed,
     lifespan=lifespan,
 )

@@ -28,7 +28,7 @@ from core.inbox import Inbox
 from core.log import configure, get_logger
 from core.request_body import BodyReader, BodyRefused
 from core.sealing import token_matches
-from core.settings import get_settings
+from core.settings import settings_or_exit
 from core.settling import verdict_row
 from core.stripe_webhook import stripe_webhook
 from core.webhook_counts import WebhookCounts
@@ -92,8 +92,8 @@ def _believed(
 
 
 def create_app(*, with_worker: bool = True) -> Starlette:
-    """The ASGI app. Needs the settings; connects to nothing until it is called."""
-    settings = get_settings()
+    """The ASGI app. Ends the process when a setting is wrong; connects to nothing until it is called."""
+    settings = settings_or_exit()
     configure(secrets=settings.secrets)
     counts = WebhookCounts()
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final, Literal, cast
 from urllib.parse import urlsplit
@@ -186,12 +187,21 @@ def _refuse_weak(values: Mapping[str, Any]) -> None:
             complaints.append(f"{name} is missing")
         elif is_secret and setting.metadata["read"] is not _url:
             complaints += [f"{name} {flaw}" for part in _list(name, value) if (flaw := _flaw(name, part))][:1]
-        elif setting.metadata["read"] is _url and setting.name.startswith(("public", "fal_", "stripe_")):
-            parts = urlsplit(value)
-            if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
-                complaints.append(f"{name} must begin with https://")
+        elif setting.metadata["read"] is _url and value.startswith("http://") and not _is_near(name, value):
+            complaints.append(f"{name} must begin with https://")
     if complaints:
         raise SettingsError(f"Not starting with APP_ENV=production: {'; '.join(complaints)}.")
+
+
+def _is_near(name: str, address: str) -> bool:
+    """Whether plain http stays within this machine; for a Supabase of one's own also within its private network."""
+    host = urlsplit(address).hostname or ""
+    if host in _LOOPBACK or name != "SUPABASE_URL":
+        return host in _LOOPBACK
+    try:
+        return ip_address(host).is_private
+    except ValueError:
+        return "." not in host  # the name of a container
 
 
 def _flaw(name: str, secret: str) -> str:
@@ -209,3 +219,11 @@ def _flaw(name: str, secret: str) -> str:
 def get_settings() -> Settings:
     """The settings of this process, read once."""
     return load({**dotenv_values(ENV_FILE, interpolate=False), **os.environ})
+
+
+def settings_or_exit() -> Settings:
+    """The settings, for the start of a process: a wrong one ends it with its line on stderr, without a traceback."""
+    try:
+        return get_settings()
+    except SettingsError as error:
+        raise SystemExit(error.sentence) from None

@@ -91,7 +91,7 @@ def _sign_in_first(path: str) -> Response:
 
 
 async def _person(request: Request) -> Person | None:
-    return await run_in_threadpool(sessions.current, request.cookies.get(sessions.COOKIE_NAME))
+    return await run_in_threadpool(sessions.current, web.session_cookie(request.cookies))
 
 
 def _known(back: str | None) -> str:

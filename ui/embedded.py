@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse
 from core import sessions
 from core.errors import AtelierError, NotSignedIn
 from core.models import Person
+from ui import web
 
 _STYLE = """
 @font-face{font-family:"Hanken Grotesk";src:url(/app/static/hanken-grotesk-latin-wght-normal.woff2);font-weight:100 900}
@@ -26,7 +27,7 @@ margin:0;padding:1.25rem;text-align:center;font-size:.875rem;color:light-dark(#5
 
 async def person_of(request: Request) -> Person:
     """Who asks, proven by the session cookie. Raises NotSignedIn, DatabaseUnavailable."""
-    person = await run_in_threadpool(sessions.current, request.cookies.get(sessions.COOKIE_NAME))
+    person = await run_in_threadpool(sessions.current, web.session_cookie(request.cookies))
     if person is None or not person.may_generate:
         raise NotSignedIn("Sign in to see this.")
     return person

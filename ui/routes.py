@@ -73,13 +73,13 @@ async def forgot(request: Request) -> Response:
 
 async def logout(request: Request) -> Response:
     """The browser forgets the session whatever happens; the database forgets it too when it can be reached."""
-    cookie = request.cookies.get(sessions.COOKIE_NAME)
+    cookie = web.session_cookie(request.cookies)
     try:
         await run_in_threadpool(sessions.sign_out, cookie)
         response = web.redirect("/")
     except AtelierError as error:
         response = web.redirect("/?" + urlencode({"error": error.code}))
-    web.clear_session(response)
+    web.clear_session(response, request)
     return response
 
 

@@ -8,7 +8,7 @@ import streamlit as st
 
 from core import sessions
 from core.models import Person
-from ui import words
+from ui import web, words
 
 _KEY = "_seen_person"
 _SECONDS = 1.0
@@ -29,7 +29,7 @@ def current(*, fresh: bool = False, watching: bool = False) -> Person | None:
     seen: _Seen | None = st.session_state.get(_KEY)
     if seen is not None and not fresh and monotonic() - seen.at < _SECONDS:
         return seen.person
-    person = sessions.current(st.context.cookies.get(sessions.COOKIE_NAME), watching=watching)
+    person = sessions.current(web.session_cookie(st.context.cookies), watching=watching)
     st.session_state[_KEY] = _Seen(person, monotonic())
     return person
 

@@ -1,6 +1,6 @@
 """What our own routes share: who may post, where to go next, the session cookie, headers."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from starlette.datastructures import MutableHeaders
@@ -11,15 +11,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core import sessions
 from core.settings import get_settings
+from ui import policy
 
 EMAIL_COOKIE = "atelier_email"
 _EMAIL_SECONDS = 300
 _FORM_BYTES = 16_384
-_HEADERS = {
-    "Referrer-Policy": "same-origin",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "SAMEORIGIN",
-}
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -34,7 +30,14 @@ def is_cross_site(request: Request) -> bool:
     if site is not None:
         return site not in ("same-origin", "none")
     origin = request.headers.get("origin")
-    return origin is not None and urlsplit(origin).netloc != request.headers.get("host")
+    return origin is not None and _host_of(origin) != request.headers.get("host")
+
+
+def _host_of(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
 
 
 def same_site_only(handler: Handler) -> Handler:
@@ -53,9 +56,10 @@ def own_origin(request: Request) -> str:
 
     Only for posts that `same_site_only` has let through.
     """
-    origin = urlsplit(request.headers.get("origin") or "")
-    if origin.scheme in ("http", "https") and origin.netloc:
-        return f"{origin.scheme}://{origin.netloc}"
+    origin = request.headers.get("origin") or ""
+    scheme, host = origin.partition("://")[0], _host_of(origin)
+    if scheme in ("http", "https") and host:
+        return f"{scheme}://{host}"
     return f"{'https' if _is_secure(request) else 'http'}://{request.url.netloc}"
 
 
@@ -65,7 +69,10 @@ def local_path(target: str | None) -> str:
         return "/"
     if not target.isprintable() or "\\" in target:
         return "/"
-    parts = urlsplit(target)
+    try:
+        parts = urlsplit(target)
+    except ValueError:
+        return "/"
     return "/" if parts.scheme or parts.netloc else target
 
 
@@ -91,10 +98,20 @@ def _is_secure(request: Request) -> bool:
     return request.url.scheme == "https" or get_settings().is_production
 
 
+def cookie_name() -> str:
+    """In production with the prefix that browsers guard: only this host over https may set it, no sibling of ours."""
+    return f"__Host-{sessions.COOKIE_NAME}" if get_settings().is_production else sessions.COOKIE_NAME
+
+
+def session_cookie(cookies: Mapping[str, str]) -> str | None:
+    """The opaque session id among a browser's cookies."""
+    return cookies.get(cookie_name())
+
+
 def set_session(response: Response, request: Request, signed_in: sessions.SignedIn) -> None:
     """Put the opaque session id where scripts cannot read it."""
     response.set_cookie(
-        sessions.COOKIE_NAME,
+        cookie_name(),
         signed_in.cookie_value,
         max_age=signed_in.max_age,
         path="/",
@@ -105,8 +122,9 @@ def set_session(response: Response, request: Request, signed_in: sessions.Signed
     response.delete_cookie(EMAIL_COOKIE, path="/")
 
 
-def clear_session(response: Response) -> None:
-    response.delete_cookie(sessions.COOKIE_NAME, path="/")
+def clear_session(response: Response, request: Request) -> None:
+    """Take it away again; with the flags that it was set with, or a browser ignores this."""
+    response.delete_cookie(cookie_name(), path="/", httponly=True, samesite="lax", secure=_is_secure(request))
 
 
 def remember_email(response: Response, request: Request, email: str) -> None:
@@ -123,7 +141,7 @@ def remember_email(response: Response, request: Request, email: str) -> None:
 
 
 class SecurityHeaders:
-    """ASGI middleware: no framing by other sites, no guessing of types, no paths of ours sent elsewhere."""
+    """ASGI middleware: what `ui.policy` says, on every answer that does not say it itself."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -136,7 +154,7 @@ class SecurityHeaders:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in _HEADERS.items():
+                for name, value in policy.headers().items():
                     headers.setdefault(name, value)
             await send(message)
 

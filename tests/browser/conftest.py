@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from local import secrets as local_secrets
 from local.environment import Stack
@@ -78,8 +78,16 @@ def browser(chromium: str) -> Iterator[Browser]:
 
 @pytest.fixture
 def new_page(browser: Browser, site: Site, request: pytest.FixtureRequest) -> Iterator[Callable[..., Page]]:
-    """Opens a page in a browser of its own (no cookie of anybody); a failed test leaves pictures in test-results/."""
+    """Opens a page in a browser of its own (no cookie of anybody); a failed test leaves pictures in test-results/.
+
+    Whatever is looked at: the browser must not have had to refuse anything for our own Content-Security-Policy.
+    """
     pages: list[Page] = []
+    refused: list[str] = []
+
+    def heard(message: ConsoleMessage) -> None:
+        if "Content Security Policy" in message.text:
+            refused.append(message.text)
 
     def open_page(*, dark: bool = False, width: int = 1440, height: int = 1000) -> Page:
         context = browser.new_context(
@@ -90,6 +98,7 @@ def new_page(browser: Browser, site: Site, request: pytest.FixtureRequest) -> It
             locale="en-GB",
         )
         context.set_default_timeout(60_000)
+        context.on("console", heard)
         pages.append(context.new_page())
         return pages[-1]
 
@@ -100,6 +109,7 @@ def new_page(browser: Browser, site: Site, request: pytest.FixtureRequest) -> It
             RESULTS.mkdir(exist_ok=True)
             page.screenshot(path=RESULTS / f"{request.node.name}-{number}.png")
         page.context.close()
+    assert refused == []
 
 
 @pytest.hookimpl(wrapper=True)

@@ -123,6 +123,9 @@ def test_production_names_what_is_missing(name: str) -> None:
         ("STRIPE_WEBHOOK_SECRET", "whsec_8fJkQ2mXzW71,whsec_x", "too short"),
         ("FAL_QUEUE_URL", "http://queue.fal.run", "https://"),
         ("PUBLIC_URL", "http://studio.test", "https://"),
+        ("SUPABASE_URL", "http://db.studio.test", "https://"),
+        ("SUPABASE_URL", "http://9.9.9.9:8000", "https://"),
+        ("ALERT_WEBHOOK_URL", "http://hooks.studio.test/T/B/zzz", "https://"),
     ],
 )
 def test_production_refuses_weak_values_without_repeating_them(name: str, value: str, flaw: str) -> None:
@@ -131,6 +134,25 @@ def test_production_refuses_weak_values_without_repeating_them(name: str, value:
     assert flaw in sentence
     if name != "PUBLIC_URL":
         assert value not in sentence
+
+
+@pytest.mark.parametrize("value", ["", "0123456", "change-me-please-change-me-please-now", "ab" * 20, "x" * 40])
+@pytest.mark.parametrize(
+    "name", sorted(name for name in ENVIRONMENT_NAMES if re.search(r"SECRET|_KEY$|TOKEN", name) and name in PRODUCTION)
+)
+def test_every_secret_that_production_needs_is_looked_at(name: str, value: str) -> None:
+    assert name in refusal({**PRODUCTION, name: value})
+
+
+@pytest.mark.parametrize("name", ["FAL_ADMIN_KEY", "METRICS_TOKEN"])
+def test_a_secret_that_may_be_missing_may_not_be_weak(name: str) -> None:
+    assert load({**PRODUCTION, name: ""}).is_production
+    assert name in refusal({**PRODUCTION, name: "0123456"})
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:8000", "http://kong:8000", "http://10.0.0.7:8000"])
+def test_a_supabase_of_ones_own_may_be_near(address: str) -> None:
+    assert load({**PRODUCTION, "SUPABASE_URL": address}).supabase_url == address
 
 
 def test_production_names_everything_at_once() -> None:
