@@ -7,10 +7,11 @@ was claimed is due again, and the chore that asked is repeated later.
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import islice
 from typing import Any
+from uuid import UUID
 
 from core.budget import optional_money
 from core.database import get_database, money
@@ -18,13 +19,14 @@ from core.errors import FalUnavailable
 from core.fal.platform import MAX_IDS, BillingEvent
 from core.fal_account import get_account
 from core.log import get_logger
-from core.models import Person
+from core.models import CostSource, JobStatus, Person
 from core.periods import Period
 
 log = get_logger(__name__)
 
 ROUNDS = 10  # of MAX_IDS confirmations in one go; more wait for the next minute
 CHUNK = 500  # billing events handed to the database at once
+SETTLED = timedelta(minutes=10)  # what fal.ai charged longer ago is in its books
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class Drift:
     foreign: Decimal  # how much of fal.ai's side are requests that were not made here
     foreign_requests: int
     read_at: datetime
+    until: datetime | None = None  # the day is not over: both sides are those before this moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,20 @@ class ForeignCharge:
     charged_at: datetime
     usd: Decimal
     units: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class UnbilledJob:
+    """A job whose cost is counted and for which fal.ai has told no billing event (yet, while one `is_expected`)."""
+
+    job_id: UUID
+    ended_at: datetime
+    endpoint: str
+    request_id: str | None
+    status: JobStatus
+    usd: Decimal
+    cost_source: CostSource
+    is_expected: bool
 
 
 def read_balance() -> dict[str, Any]:
@@ -71,7 +88,7 @@ def confirm_costs() -> dict[str, Any]:
         if not claimed:
             break
         costs = by_request(get_account().billing_events([row["request_id"] for row in claimed]))
-        answers = [{"job": row["job"], **costs.get(row["request_id"], {"usd": None, "units": None})} for row in claimed]
+        answers = [{"job": row["job"], **costs.get(row["request_id"], {"usd": None})} for row in claimed]
         found = database.call("record_billing", p_answers=answers)
         confirmed, waiting = confirmed + found["confirmed"], waiting + found["waiting"]
         if len(claimed) < MAX_IDS:
@@ -80,13 +97,18 @@ def confirm_costs() -> dict[str, Any]:
 
 
 def read_usage() -> dict[str, Any]:
-    """Read what fal.ai says the recent days cost, and keep the requests that are not ours. Returns {days, foreign}."""
+    """Read what fal.ai says the recent days cost, and keep the requests that are not ours. Returns {days, foreign}.
+
+    The present day is read up to a while ago, since fal.ai's events come late.
+    """
     database = get_database()
     due = database.call("usage_days_due")
     foreign = 0
     for row in due:
         start = datetime.fromisoformat(row["start"])
-        end = min(datetime.fromisoformat(row["end"]), datetime.now(UTC))
+        end = min(datetime.fromisoformat(row["end"]), datetime.now(UTC) - SETTLED)
+        if end <= start:
+            continue  # it is a little past midnight
         lines = get_account().usage(start, end)
         for line in lines:
             _in_dollars(line.currency)
@@ -97,7 +119,7 @@ def read_usage() -> dict[str, Any]:
             for line in lines
         ]
         # Last, for it marks the day as read.
-        database.call("record_usage", p_day=row["day"], p_usage=usage)
+        database.call("record_usage", p_day=row["day"], p_usage=usage, p_until=end.isoformat())
     if foreign:
         log.warning("foreign_charges", requests=foreign)
     return {"days": len(due), "foreign": foreign}
@@ -116,6 +138,7 @@ def drift(person: Person, period: Period) -> tuple[Drift, ...]:
             foreign=money(row["foreign"]),
             foreign_requests=row["foreign_requests"],
             read_at=_moment(row["read_at"]),
+            until=_moment(row["until"]) if row["until"] else None,
         )
         for row in rows
     )
@@ -138,21 +161,36 @@ def foreign_charges(person: Person, period: Period, limit: int = 200) -> tuple[F
     )
 
 
-def by_request(events: Iterable[BillingEvent]) -> dict[str, dict[str, Decimal | None]]:
-    """Cost and units of each request: the sum of its events; units are None when one event does not tell them."""
+def unbilled_jobs(person: Person, period: Period, limit: int = 200) -> tuple[UnbilledJob, ...]:
+    """Jobs that are counted here and not in fal.ai's billing events, newest first. Raises NotAllowed."""
+    rows = get_database().call(
+        "unbilled_jobs", p_actor=person.user_id, p_from=period.first, p_to=period.last, p_limit=limit
+    )
+    return tuple(
+        UnbilledJob(
+            job_id=UUID(row["job_id"]),
+            ended_at=_moment(row["ended_at"]),
+            endpoint=row["endpoint"],
+            request_id=row["request_id"],
+            status=row["status"],
+            usd=money(row["usd"]),
+            cost_source=row["cost_source"],
+            is_expected=row["is_expected"],
+        )
+        for row in rows
+    )
+
+
+def by_request(events: Iterable[BillingEvent]) -> dict[str, dict[str, Any]]:
+    """What each request cost, as `record_billing` takes it: the sum of its events, charged when the first was; units
+    are None when one event does not tell them."""
     return {request_id: _cost(parts) for request_id, parts in _parts(events).items()}
 
 
 def charges(events: Iterable[BillingEvent]) -> Iterator[dict[str, Any]]:
-    """One row per request, however many events it has, as `record_foreign_charges` takes them."""
+    """The same as rows that `record_foreign_charges` takes."""
     for request_id, parts in _parts(events).items():
-        first = min(parts, key=lambda part: part.charged_at)
-        yield {
-            "request_id": request_id,
-            "endpoint_id": first.endpoint_id,
-            "charged_at": first.charged_at.isoformat(),
-            **_cost(parts),
-        }
+        yield {"request_id": request_id, "endpoint_id": parts[0].endpoint_id, **_cost(parts)}
 
 
 def _parts(events: Iterable[BillingEvent]) -> dict[str, list[BillingEvent]]:
@@ -163,11 +201,12 @@ def _parts(events: Iterable[BillingEvent]) -> dict[str, list[BillingEvent]]:
     return found
 
 
-def _cost(parts: Sequence[BillingEvent]) -> dict[str, Decimal | None]:
+def _cost(parts: Sequence[BillingEvent]) -> dict[str, Any]:
     units = [part.output_units for part in parts if part.output_units is not None]
     return {
         "usd": sum((part.cost_total for part in parts), Decimal(0)),
         "units": sum(units, Decimal(0)) if len(units) == len(parts) else None,
+        "charged_at": min(part.charged_at for part in parts).isoformat(),
     }
 
 

@@ -72,7 +72,7 @@ CHORES: tuple[Chore, ...] = (
     Chore("alerts", "Alerts", 15, alerts.raise_and_deliver),
     Chore("balance", "Balance at fal.ai", 60, lambda _: billing.read_balance(), ADMIN_KEY),
     Chore("billing", "Confirmed costs", 60, lambda _: billing.confirm_costs(), ADMIN_KEY),
-    Chore("usage", "Drift against fal.ai", 3600, lambda _: billing.read_usage(), ADMIN_KEY),
+    Chore("usage", "Drift against fal.ai", 900, lambda _: billing.read_usage(), ADMIN_KEY),
     Chore("prices", "Prices of fal.ai", 86400, _sync_prices, "FAL_KEY"),
     Chore("learning", "Usual times and sizes", 3600, _learn),
     Chore("purchases", "Open purchases", 60, _purchases, "STRIPE_SECRET_KEY"),

@@ -1,9 +1,11 @@
-"""The fal.ai account as the chores see it: one client of the platform API, and its refusals in plain words."""
+"""The fal.ai account: one client of the platform API, its refusals in plain words, and which account is ours."""
 
 from functools import lru_cache
 
+from core.database import get_database
 from core.errors import FalBusy, FalError, FalUnauthorized
 from core.fal.platform import FalPlatform
+from core.models import Person
 from core.settings import get_settings
 
 ADMIN_KEY = "FAL_ADMIN_KEY"
@@ -27,3 +29,15 @@ def in_plain_words(error: FalError, key_name: str = ADMIN_KEY) -> str:
     if isinstance(error, FalBusy):
         return "fal.ai asks to be asked less often (429). It is asked again later; nothing is lost."
     return error.sentence
+
+
+def pinned(person: Person) -> str | None:
+    """The account whose webhooks are taken: of the first verified call about a job of ours. Raises NotAllowed."""
+    found: str | None = get_database().call("fal_account", p_actor=person.user_id)
+    return found
+
+
+def forget(person: Person, account: str) -> bool:
+    """Let go of the pinned account, so that the next verified call about a job of ours pins its own: for a key of
+    another account. False when this one is not pinned (any more). Raises NotAllowed."""
+    return bool(get_database().call("forget_fal_account", p_actor=person.user_id, p_account=account))

@@ -2,49 +2,77 @@
 
 from decimal import Decimal
 
-import pandas as pd
 import streamlit as st
 
 from core import billing, chores
-from core.billing import Drift, ForeignCharge
+from core.billing import Drift, ForeignCharge, UnbilledJob
 from core.models import Person
 from core.periods import Period
 from core.settings import get_settings
-from ui import numbers, session, words
+from ui import acting, fal_account_view, numbers, session, words
+
+_PLACE = "drift"
+_LONG = 10  # rows; more of them scroll
+_USD = st.column_config.NumberColumn(format="$%.3f")
 
 
 def draw(person: Person, period: Period) -> None:
     st.space("small")
-    st.subheader("Against the books of fal.ai", anchor=False)
-    if not get_settings().fal_admin_key:
+    with_key = bool(get_settings().fal_admin_key)
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        st.subheader("Against the books of fal.ai", anchor=False, width="content")
+        if with_key:
+            st.button("Compare now", type="tertiary", key="compare", on_click=acting.attempt, args=(_PLACE, _hurry))
+    acting.outcome(_PLACE)
+    if with_key:
+        _compare(person, period)
+    else:
         st.markdown(":gray[With FAL_ADMIN_KEY set, what fal.ai billed is compared here with what was counted.]")
-        return
+    fal_account_view.draw(person)
+
+
+def _hurry(person: Person) -> str:
+    known = [chores.hurry(person, name) for name in ("billing", "usage")]
+    if not any(known):
+        return "No worker runs at the moment. It is compared when one does."
+    return "fal.ai is asked within seconds. Load the page again to see what it says."
+
+
+def _compare(person: Person, period: Period) -> None:
     for state in chores.states(person):
         if state.name in ("billing", "usage") and state.last_error:
             st.warning(f"**{words.escape(state.label)}: fal.ai could not be asked.** {words.escape(state.last_error)}")
     found = billing.drift(person, period)
     if not found:
-        st.markdown(":gray[No day of this period has been read at fal.ai yet.]")
+        st.markdown(":gray[No day of this period with any spend has been read at fal.ai yet.]")
         return
-    st.markdown(f":small[{summary(found)}]")
+    unbilled = billing.unbilled_jobs(person, period)
+    st.markdown(f":small[{summary(found, unbilled)}]")
     _table(found)
+    if (until := next((row.until for row in found if row.until), None)) is not None:
+        at = words.escape(words.exact(until, session.now(), session.tz()))
+        st.markdown(f":small[:gray[The present day is compared up to {at}: fal.ai's books are a few minutes behind.]]")
     _foreign(billing.foreign_charges(person, period))
+    _unbilled(unbilled)
 
 
-def summary(found: tuple[Drift, ...]) -> str:
-    """Markdown: fal.ai billed **$0.42 more** than was counted, $0.40 of it for 2 requests made elsewhere."""
+def summary(found: tuple[Drift, ...], unbilled: tuple[UnbilledJob, ...] = ()) -> str:
+    """Markdown: fal.ai billed **$0.42 more** than was counted: $0.40 went to 2 requests that nobody made here."""
     drift = sum((row.drift for row in found), Decimal(0))
     foreign = sum((row.foreign for row in found), Decimal(0))
     requests = sum(row.foreign_requests for row in found)
-    if not drift:
-        said = "fal.ai billed exactly what was counted"
-    else:
+    said = "fal.ai billed exactly what was counted"
+    if drift:
         amount = words.escape(words.usd(abs(drift)))
         said = f"fal.ai billed **{amount} {'more' if drift > 0 else 'less'}** than was counted"
-    if not requests:
-        return f"{said}."
-    made = words.count(requests, "request")
-    return f"{said}; {words.escape(words.usd(foreign))} went to {made} that nobody made here."
+    parts = []
+    if requests:
+        made = words.count(requests, "request")
+        parts.append(f"{words.escape(words.usd(foreign))} went to {made} that nobody made here")
+    if unbilled:
+        counted = words.escape(words.usd(sum((job.usd for job in unbilled), Decimal(0))))
+        parts.append(f"{counted} of {words.count(len(unbilled), 'job')} has not been billed")
+    return f"{said}{': ' if parts else ''}{', '.join(parts)}."
 
 
 def _table(found: tuple[Drift, ...]) -> None:
@@ -58,45 +86,50 @@ def _table(found: tuple[Drift, ...]) -> None:
         "Requests elsewhere",
     )
     rows = [(row.day, row.endpoint, row.ours, row.fal, row.drift, row.foreign, row.foreign_requests) for row in found]
-    plain = [[float(value) if isinstance(value, Decimal) else value for value in row] for row in rows]
-    usd = st.column_config.NumberColumn(format="$%.3f")
-    st.dataframe(
-        pd.DataFrame(plain, columns=list(columns)),
-        hide_index=True,
-        height="content" if len(rows) <= 10 else 420,
-        row_height=40,
-        key="table-drift",
-        alt="Counted against billed, newest day first",
-        column_config={
-            **dict.fromkeys((name for name in columns if name.endswith("USD")), usd),
-            "Difference, USD": st.column_config.NumberColumn(format="%+.3f"),
-            "Day": st.column_config.DateColumn(format="D MMM YYYY"),
-        },
+    config = {
+        **dict.fromkeys((name for name in columns if name.endswith("USD")), _USD),
+        "Difference, USD": st.column_config.NumberColumn(format="%+.3f"),
+        "Day": st.column_config.DateColumn(format="D MMM YYYY"),
+    }
+    numbers.table(
+        columns, rows, file="drift", alt="Counted against billed, newest day first", config=config, most=_LONG
     )
-    numbers.download(columns, rows, file="drift")
 
 
 def _foreign(found: tuple[ForeignCharge, ...]) -> None:
     if not found:
         return
-    now, tz = session.now(), session.tz()
     st.markdown("Requests billed to the account that were not made here. Somebody uses the key elsewhere:")
-    frame = pd.DataFrame(
-        {
-            "When": [words.exact(row.charged_at, now, tz) for row in found],
-            "Endpoint": [row.endpoint for row in found],
-            "Request": [row.request_id for row in found],
-            "Billed, USD": [float(row.usd) for row in found],
-        }
-    )
-    st.dataframe(
-        frame,
-        hide_index=True,
-        height="content" if len(found) <= 10 else 420,
-        row_height=40,
-        key="table-foreign",
+    numbers.table(
+        ("When", "Endpoint", "Request", "Billed, USD", "Units"),
+        [(row.charged_at, row.endpoint, row.request_id, row.usd, row.units) for row in found],
+        file="requests-elsewhere",
         alt="Requests made elsewhere, newest first",
-        column_config={"Billed, USD": st.column_config.NumberColumn(format="$%.3f")},
+        config={"Billed, USD": _USD},
+        most=_LONG,
     )
-    rows = [(row.charged_at, row.endpoint, row.request_id, row.usd, row.units) for row in found]
-    numbers.download(("When", "Endpoint", "Request", "Billed, USD", "Units"), rows, file="requests-elsewhere")
+
+
+def _unbilled(found: tuple[UnbilledJob, ...]) -> None:
+    if not found:
+        return
+    st.markdown("Jobs that are counted here and that fal.ai has not billed:")
+    numbers.table(
+        ("Ended", "Job", "Endpoint", "Request", "Counted, USD", "Cost is", "Bill"),
+        [
+            (
+                job.ended_at,
+                str(job.job_id),
+                job.endpoint,
+                job.request_id,
+                job.usd,
+                job.cost_source,
+                "Looked for" if job.is_expected else "Not expected any more",
+            )
+            for job in found
+        ],
+        file="jobs-without-a-bill",
+        alt="Jobs without a bill, newest first",
+        config={"Counted, USD": _USD},
+        most=_LONG,
+    )

@@ -1,7 +1,7 @@
 """The numbers of a chart: the same as a table, and as a file for a spreadsheet."""
 
-from collections.abc import Callable, Sequence
-from datetime import date
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime, tzinfo
 from decimal import Decimal
 from typing import Any
 
@@ -9,9 +9,9 @@ import pandas as pd
 import streamlit as st
 
 from core.csv_file import csv_file
-from ui import words
+from ui import session, words
 
-_HIGHEST = 400  # pixels, then the table scrolls
+_HIGHEST = 404  # pixels, then the table scrolls
 _ROW = 36
 
 Rows = Sequence[Sequence[Any]]
@@ -24,6 +24,30 @@ def below(name: str, columns: Sequence[str], rows: Rows, *, file: str) -> None:
         height = min(_HIGHEST, _ROW * (len(rows) + 1) + 4)
         st.dataframe(frame, hide_index=True, height=height, key=f"table-{file}", alt=name)
         download(columns, rows, file=file)
+
+
+def table(
+    columns: Sequence[str],
+    rows: Rows,
+    *,
+    file: str,
+    alt: str,
+    config: Mapping[str, Any] | None = None,
+    most: int | None = None,
+) -> None:
+    """Rows as a table that can be sorted, with its file below; beyond `most` rows it scrolls."""
+    now, tz = session.now(), session.tz()
+    st.dataframe(
+        pd.DataFrame([[_sortable(value, now, tz) for value in row] for row in rows], columns=list(columns)),
+        hide_index=True,
+        height="content" if most is None or len(rows) <= most else _HIGHEST,
+        row_height=40,
+        key=f"table-{file}",
+        placeholder="",
+        alt=alt,
+        column_config=dict(config or {}),
+    )
+    download(columns, rows, file=file)
 
 
 def download(columns: Sequence[str], rows: Rows | Callable[[], Rows], *, file: str) -> None:
@@ -42,6 +66,12 @@ def download(columns: Sequence[str], rows: Rows | Callable[[], Rows], *, file: s
         on_click="ignore",
         key=f"csv-{file}",
     )
+
+
+def _sortable(value: Any, now: datetime, tz: tzinfo) -> Any:
+    if isinstance(value, Decimal):
+        return float(value)  # to be shown: the file has it exactly
+    return words.exact(value, now, tz) if isinstance(value, datetime) else value
 
 
 def _shown(value: Any) -> str:

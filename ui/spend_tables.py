@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from core import spend
@@ -12,10 +11,12 @@ from core.budget import BudgetOverview
 from core.models import Person
 from core.periods import Period
 from core.spend import CostlyFailures, PersonSpend, Slice, SpendReport
-from ui import limits_dialog, numbers, session, words
+from ui import limits_dialog, numbers, words
 
 _WHERE = "where-by"
 _MONEY = ("Estimated, USD", "Actual, USD")
+_USD = st.column_config.NumberColumn(format="$%.2f")
+_LONG = 10  # rows; more of them scroll
 
 
 def draw(person: Person, overview: BudgetOverview, period: Period, report: SpendReport) -> None:
@@ -79,24 +80,13 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, file: str, 
     if not rows:
         st.markdown(":gray[Nothing in this period.]")
         return
-    plain = [[float(value) if isinstance(value, Decimal) else value for value in row] for row in rows]
-    usd = st.column_config.NumberColumn(format="$%.2f")
-    st.dataframe(
-        pd.DataFrame(plain, columns=list(columns)),
-        hide_index=True,
-        height="content",
-        row_height=40,
-        key=f"table-{file}",
-        placeholder="",
-        alt=alt,
-        column_config={
-            **dict.fromkeys((*_MONEY, "Monthly cap"), usd),
-            "Credits": st.column_config.NumberColumn(format="localized"),
-            "Cap used": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1),
-            "Difference": st.column_config.NumberColumn(format="percent"),
-        },
-    )
-    numbers.download(columns, rows, file=file)
+    config = {
+        **dict.fromkeys((*_MONEY, "Monthly cap"), _USD),
+        "Credits": st.column_config.NumberColumn(format="localized"),
+        "Cap used": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1),
+        "Difference": st.column_config.NumberColumn(format="percent"),
+    }
+    numbers.table(columns, rows, file=file, alt=alt, config=config)
 
 
 def _estimates(report: SpendReport) -> None:
@@ -134,12 +124,11 @@ def _failures(found: CostlyFailures, everybody: bool) -> None:
     )
     spent = words.escape(words.usd(found.spent))
     st.markdown(f":small[**{spent}** for {words.count(found.count, 'job')} without a result: {reasons}]")
-    now, tz = session.now(), session.tz()
-    columns = ("When", "Person", "Job", "What happened", "Cost, USD", "Cost is")
+    columns = ("When", *(["Person"] if everybody else []), "Job", "What happened", "Cost, USD", "Cost is")
     rows = [
         (
             one.ended_at,
-            one.person,
+            *([one.person] if everybody else []),
             words.headline(one.prompt) or one.generation_type,
             one.error_message or _reason(one.error_type),
             one.spent,
@@ -147,22 +136,17 @@ def _failures(found: CostlyFailures, everybody: bool) -> None:
         )
         for one in found.jobs
     ]
-    frame = pd.DataFrame(
-        [(words.exact(row[0], now, tz), *row[1:4], float(row[4]), row[5]) for row in rows], columns=list(columns)
-    )
-    st.dataframe(
-        frame if everybody else frame.drop(columns="Person"),
-        hide_index=True,
-        height="content",
-        row_height=40,
-        key="table-failures",
+    numbers.table(
+        columns,
+        rows,
+        file="costly-failures",
         alt="Jobs that failed and cost money, the dearest first",
-        column_config={
+        config={
             "Cost, USD": st.column_config.NumberColumn(format="$%.3f"),
             "What happened": st.column_config.TextColumn(width="large"),
         },
+        most=_LONG,
     )
-    numbers.download(columns, rows, file="costly-failures")
 
 
 def _reason(error_type: str) -> str:

@@ -7,8 +7,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from tests.database.books import Books, cancelled, completed, failed, refused, request_of
-from tests.database.budgets import DOLLAR, spend, violations, waste
+from tests.database.books import ACCOUNT, Books, cancelled, completed, event, failed, refused, request_of
+from tests.database.budgets import DOLLAR, header, set_balance, set_own, spend, violations, waste
 
 SCHNELL_ENDPOINT = "fal-ai/flux/schnell"
 
@@ -130,9 +130,11 @@ def today(books: Books) -> date:
     return day
 
 
-def usage(books: Books, day: date, *rows: tuple[str, str]) -> None:
+def usage(books: Books, day: date, *rows: tuple[str, str], until: datetime | None = None) -> None:
+    """fal.ai has told what a day cost, until its end unless said otherwise."""
     lines = [{"endpoint_id": endpoint, "usd": usd, "quantity": "1", "unit": "images"} for endpoint, usd in rows]
-    books.call("record_usage", p_day=day, p_usage=lines)
+    end = until or books.value("select private.team_day_start(%s)", day + timedelta(days=1))
+    books.call("record_usage", p_day=day, p_usage=lines, p_until=end)
 
 
 def foreign(books: Books, *rows: tuple[str, str], at: datetime | None = None) -> int:
@@ -172,6 +174,108 @@ def test_drift_is_what_fal_billed_beyond_our_sum(books: Books) -> None:
     assert (whisper["ours"], whisper["drift"], whisper["foreign_requests"]) == ("0", "0.100000", 0)
     listed = books.call("foreign_charges", p_actor=books.admin, p_from=today(books), p_to=today(books))
     assert {row["request_id"] for row in listed} == {"elsewhere-1", "elsewhere-2"}
+
+
+def test_a_day_that_is_not_over_is_compared_as_far_as_it_was_read(books: Books) -> None:
+    user = books.person()
+    spend(books, user, "1")
+    until = books.value("select clock_timestamp()")
+    job = spend(books, user, "0.5")
+    usage(books, today(books), (SCHNELL_ENDPOINT, "1"), until=until)
+    (row,) = drift(books)
+    assert (row["ours"], row["drift"], datetime.fromisoformat(row["until"])) == ("1.000000", "0.000000", until)
+    usage(books, today(books), (SCHNELL_ENDPOINT, "1"))
+    (row,) = drift(books)
+    assert (row["ours"], row["drift"], row["until"]) == ("1.500000", "-0.500000", None)
+    assert {UUID(row["job_id"]) for row in unbilled(books)} > {job}
+
+
+def unbilled(books: Books) -> list[Any]:
+    found: list[Any] = books.call("unbilled_jobs", p_actor=books.admin, p_from=today(books), p_to=today(books))
+    return found
+
+
+def test_what_is_counted_and_was_not_billed_is_listed(books: Books) -> None:
+    user = books.person()
+    billed, waiting, given_up = (spend(books, user, usd) for usd in ("1", "2", "3"))
+    books.settle(books.submitted(user), failed("runner_disconnected"))  # costs nothing
+    assert unbilled(books) == [], "nothing is said about a day that was not read"
+    usage(books, today(books), (SCHNELL_ENDPOINT, "1"))
+    answer(books, (billed, "1", None))
+    books.owner.execute("update generation_jobs set confirm_due_at = null where id = %s", (given_up,))
+    assert {(UUID(row["job_id"]), row["usd"], row["is_expected"]) for row in unbilled(books)} == {
+        (waiting, "2.000000", True),
+        (given_up, "3.000000", False),
+    }
+
+
+# The moment of a charge
+
+
+def test_what_comes_late_is_counted_when_we_had_given_up(books: Books) -> None:
+    """fal.ai had to start it long before: its charge is in a balance that was read after we had given up."""
+    job = books.unclear(books.person(), units=Decimal(2), **DOLLAR)
+    books.give_up(job)
+    ended = books.job(job)["completed_at"]
+    set_balance(books, "50")
+    books.accept(job)
+    assert books.settle(job, completed())["result"] == "delivered_late"
+    assert (books.job(job)["billed_at"], books.job(job)["spent_usd"]) == (ended, 2)
+    assert header(books, books.admin)["remaining"] == "50.000000"
+
+
+def charged(books: Books, job: UUID, usd: str, at: datetime) -> None:
+    rows = [{"job": str(job), "usd": usd, "units": None, "charged_at": at.isoformat()}]
+    books.call("record_billing", p_answers=rows)
+
+
+def days(books: Books) -> dict[date, tuple[int, Decimal, Decimal]]:
+    """Jobs, estimate and cost of every day in the rollup."""
+    rows = books.all(
+        "select day, sum(jobs) as n, sum(estimated_usd) as e, sum(spent_usd) as s from spend_daily group by 1"
+    )
+    return {row["day"]: (row["n"], row["e"], row["s"]) for row in rows}
+
+
+def test_what_fal_charged_before_midnight_is_counted_on_the_day_before(books: Books) -> None:
+    """As a job that ended at fal.ai while nothing of ours ran, and was found the next day."""
+    job = spend(books, books.person(), "1")
+    books.owner.execute("update generation_jobs set created_at = created_at - interval '3 days' where id = %s", (job,))
+    ended = today(books)
+    at = books.value("select private.team_day_start(%s) - interval '1 second'", ended)
+    charged(books, job, "0.8", at)
+    assert days(books) == {
+        ended: (1, Decimal(0), Decimal(0)),
+        ended - timedelta(days=1): (0, Decimal(1), Decimal("0.8")),
+    }
+    assert (books.job(job)["billed_at"], books.job(job)["cost_source"]) == (at, "confirmed")
+    charged(books, job, "0.8", at - timedelta(days=1))
+    assert books.job(job)["billed_at"] == at - timedelta(days=1), "said again with another time, it moves again"
+    assert books.call("rebuild_spend_daily") == []
+
+
+def test_what_fal_charged_before_a_balance_was_read_is_in_it_already(books: Books) -> None:
+    user = books.person()
+    job = books.submitted(user, units=Decimal(2), **DOLLAR)
+    at = books.value("select clock_timestamp()")
+    set_balance(books, "50")
+    set_own(books, user, "10")
+    books.settle(job, completed())
+    assert (header(books, books.admin)["remaining"], header(books, user)["remaining"]) == ("48.000000", "8.000000")
+    charged(books, job, "2", at)
+    assert (header(books, books.admin)["remaining"], header(books, user)["remaining"]) == ("50.000000", "10.000000")
+    assert days(books) == {today(books): (1, Decimal(2), Decimal(2))}
+
+
+def test_a_charge_that_changes_no_sum_or_cannot_be_moves_nothing(books: Books) -> None:
+    job = spend(books, books.person(), "1")
+    for moment in (
+        books.job(job)["billed_at"] - timedelta(milliseconds=1),
+        books.job(job)["created_at"] - timedelta(days=3),
+        datetime.now(UTC) + timedelta(days=1),
+    ):
+        charged(books, job, "1", moment)
+    assert "cost_moved" not in books.history(job)
 
 
 def test_reading_a_day_again_replaces_it(books: Books) -> None:
@@ -234,8 +338,35 @@ def test_another_timezone_has_usage_read_again(books: Books) -> None:
     assert (len(books.call("usage_days_due")), drift(books)) == (1, [])
 
 
-@pytest.mark.parametrize("function", ["fal_drift", "foreign_charges"])
+@pytest.mark.parametrize("function", ["fal_drift", "foreign_charges", "unbilled_jobs"])
 def test_drift_is_for_admins(books: Books, function: str) -> None:
     for actor in (books.person(), uuid4(), None):
         with refused(403, "NOT_ALLOWED"):
             books.call(function, p_actor=actor, p_from=today(books), p_to=today(books))
+
+
+# Which account of fal.ai is ours
+
+
+def test_an_admin_lets_go_of_the_pinned_account_on_the_trail(books: Books) -> None:
+    user = books.person()
+    first, second = books.submitted(user), books.submitted(user)
+    assert books.call("fal_account", p_actor=books.admin) is None
+    assert books.deliver(event(first)) == "settled"
+    assert books.call("fal_account", p_actor=books.admin) == ACCOUNT
+    other = event(second) | {"account_id": "another-account"}
+    assert books.deliver(other) == "wrong_account"
+    assert books.call("forget_fal_account", p_actor=books.admin, p_account=ACCOUNT) is True
+    assert books.deliver(other) == "settled"
+    assert books.call("fal_account", p_actor=books.admin) == "another-account"
+    assert books.call("forget_fal_account", p_actor=books.admin, p_account=ACCOUNT) is False
+    (line,) = books.all("select actor, before, after from admin_actions where action = 'forget_fal_account'")
+    assert (line["actor"], line["before"], line["after"]) == (books.admin, {"account": ACCOUNT}, {"account": None})
+
+
+def test_the_account_is_for_admins(books: Books) -> None:
+    for actor in (books.person(), uuid4(), None):
+        with refused(403, "NOT_ALLOWED"):
+            books.call("fal_account", p_actor=actor)
+        with books.unchanged(), refused(403, "NOT_ALLOWED"):
+            books.call("forget_fal_account", p_actor=actor, p_account=ACCOUNT)

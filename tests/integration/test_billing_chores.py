@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -10,7 +11,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from core import alerts, billing, budget, chores, limits, offers, prices, rebuild, spend
+from core import alerts, billing, budget, chores, fal_account, limits, offers, prices, rebuild, spend
 from core.burn_down import burn_down
 from core.errors import InvalidInput, LimitReached, NotAllowed
 from core.fal.platform import FalPlatform
@@ -190,6 +191,7 @@ def test_a_job_that_was_billed_days_ago_is_confirmed(studio: Studio) -> None:
 
 def test_a_day_of_usage_is_the_teams_to_the_minute(studio: Studio, admin: Person) -> None:
     """Midnight in Kathmandu is a quarter past an hour of UTC."""
+    studio.monkeypatch.setattr(billing, "SETTLED", timedelta(0))
     limits.set_timezone(admin, "Asia/Kathmandu")
     try:
         since = studio.books.value(
@@ -205,6 +207,7 @@ def test_a_day_of_usage_is_the_teams_to_the_minute(studio: Studio, admin: Person
 
 
 def test_requests_made_elsewhere_are_the_drift(studio: Studio, admin: Person) -> None:
+    studio.monkeypatch.setattr(billing, "SETTLED", timedelta(0))
     studio.run_at_fal(studio.books.person())
     run(studio, "billing", "usage")
     before = {row.endpoint: row for row in billing.drift(admin, today(studio))}
@@ -230,6 +233,32 @@ def test_requests_made_elsewhere_are_the_drift(studio: Studio, admin: Person) ->
     ]
     with pytest.raises(NotAllowed):
         billing.drift(studio.as_person(studio.books.person()), today(studio))
+
+
+def test_the_present_day_is_read_as_far_as_fal_can_know_it(studio: Studio, admin: Person) -> None:
+    """What was charged a moment ago may not be in fal.ai's books yet: neither side counts it."""
+    studio.control("foreign", endpoint_id="fal-ai/trellis")
+    job = studio.run_at_fal(studio.books.person())
+    run(studio, "usage")
+    found = {row.endpoint: row for row in billing.drift(admin, today(studio))}
+    assert "fal-ai/trellis" not in found
+    assert job not in {row.job_id for row in billing.unbilled_jobs(admin, today(studio))}
+    studio.monkeypatch.setattr(billing, "SETTLED", timedelta(0))
+    run(studio, "usage")
+    found = {row.endpoint: row for row in billing.drift(admin, today(studio))}
+    assert found["fal-ai/trellis"].foreign_requests == 1
+    assert found["fal-ai/trellis"].until is not None
+    assert job in {row.job_id for row in billing.unbilled_jobs(admin, today(studio))}
+    run(studio, "billing")
+    assert job not in {row.job_id for row in billing.unbilled_jobs(admin, today(studio))}
+
+
+def test_the_account_is_let_go_of(studio: Studio, admin: Person) -> None:
+    studio.books.owner.execute("update private.provider_state set account_id = 'ours' where provider = 'fal'")
+    assert (fal_account.forget(admin, "another"), fal_account.pinned(admin)) == (False, "ours")
+    assert (fal_account.forget(admin, "ours"), fal_account.pinned(admin)) == (True, None)
+    with pytest.raises(NotAllowed):
+        fal_account.pinned(studio.as_person(studio.books.person()))
 
 
 # Prices

@@ -8,7 +8,8 @@ from uuid import uuid4
 
 import pytest
 
-from core import billing, budget, burn_down, chores, spend
+from core import billing, budget, burn_down, chores, fal_account, spend
+from core.billing import Drift, ForeignCharge, UnbilledJob
 from core.budget import BalanceEntry, BudgetOverview, Month, Scope
 from core.burn_down import BalanceMark, BurnDay, BurnDown
 from core.models import Budget, Person
@@ -50,6 +51,10 @@ class Spending:
         self.failures = CostlyFailures(0, Decimal(0), (), ())
         self.done: list[tuple[Any, ...]] = []
         self.refuses: Exception | None = None
+        self.drift: tuple[Drift, ...] = ()
+        self.foreign: tuple[ForeignCharge, ...] = ()
+        self.unbilled: tuple[UnbilledJob, ...] = ()
+        self.account: str | None = "user_2aBcDeFgHiJkLm"
 
     def burn_down(self, _person: Person, period: Period, scope: Scope) -> BurnDown:
         self.done.append(("burn_down", scope))
@@ -85,6 +90,11 @@ class Spending:
         self.done.append((what, person.user_id, amount))
         return doubles.BUDGET
 
+    def forget(self, _person: Person, account: str) -> bool:
+        self.done.append(("forget", account))
+        self.account = None
+        return True
+
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         entry = BalanceEntry(doubles.NOON, Decimal(50), "manual", "Mara *Costa*")
         monkeypatch.setattr(budget, "overview", lambda _person: self.overview)
@@ -94,7 +104,12 @@ class Spending:
         monkeypatch.setattr(burn_down, "burn_down", self.burn_down)
         monkeypatch.setattr(spend, "report", self.report)
         monkeypatch.setattr(spend, "by_campaign", lambda _person, _period: (slice_of(CAMPAIGN, "1.1", kind=None),))
-        monkeypatch.setattr(billing, "drift", lambda _person, _period: ())
+        monkeypatch.setattr(billing, "drift", lambda _person, _period: self.drift)
+        monkeypatch.setattr(billing, "foreign_charges", lambda _person, _period: self.foreign)
+        monkeypatch.setattr(billing, "unbilled_jobs", lambda _person, _period: self.unbilled)
+        monkeypatch.setattr(chores, "hurry", lambda _person, name: self.done.append(("hurry", name)) is None)
+        monkeypatch.setattr(fal_account, "pinned", lambda _person: self.account)
+        monkeypatch.setattr(fal_account, "forget", self.forget)
         monkeypatch.setattr(chores, "states", lambda _person: ())
 
     def fail_dearly(self) -> None:
