@@ -8,7 +8,7 @@ import streamlit as st
 from core import campaigns
 from core.campaigns import LABELS, Campaign, Clip, StepState
 from core.models import Person
-from ui import campaign_address, campaign_words, describe, guard, transcript, words
+from ui import campaign_address, campaign_words, guard, tiles, transcript, words
 
 _SCRIPT_IN_ROW = 140
 _TEXT_IN_TILE = 60
@@ -97,17 +97,10 @@ def _tile(clip: Clip, state: StepState) -> str:
     if version is None or version.job is None:
         kind = "wanted" if state.recipe is not None else "unwanted"
         return f'<div class="tile step {kind}"></div>'
-    alt = escape(f"{LABELS[state.step]} of {clip.name}, version {version.number}")
     output = version.output
     text = transcript.text_of(version.job)
     if text:
         return f'<div class="tile words step">{escape(words.headline(text, _TEXT_IN_TILE))}</div>'
-    if output is None or not describe.is_web(output.url):
-        return '<div class="tile words step">On its way</div>'
-    url = escape(output.url or "")
-    if output.media_type.startswith("image/"):
-        return f'<img class="tile step" src="{url}" alt="{alt}" loading="lazy">'
-    if output.media_type.startswith("video/"):
-        video = f'src="{url}#t=0.1" aria-label="{alt}" preload="metadata" muted playsinline'
-        return f'<video class="tile step" {video}></video>'
-    return f'<img class="tile step" src="/app/static/audio.svg" alt="{alt}" loading="lazy">'
+    alt = f"{LABELS[state.step]} of {clip.name}, version {version.number}"
+    drawn = tiles.of_output(output, alt, "step") if output else ""
+    return drawn or '<div class="tile words step">On its way</div>'

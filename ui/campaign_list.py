@@ -5,9 +5,9 @@ from uuid import UUID, uuid4
 import streamlit as st
 
 from core import campaigns
-from core.campaigns import Campaign
+from core.campaigns import COVER, Campaign
 from core.models import Person
-from ui import campaign_address, campaign_words, cards, guard, session, words
+from ui import campaign_address, campaign_words, cards, guard, session, tiles, words
 
 _PAGE = 24
 _SHOWN, _WHERE, _MINE, _TEXT = "campaigns-shown", "campaigns-where", "campaigns-mine", "campaigns-text"
@@ -85,6 +85,7 @@ def _open_new() -> None:
 def _card(person: Person, campaign: Campaign) -> None:
     now, tz = session.now(), session.tz()
     with st.container(key=f"card-{campaign.id}", gap=8):
+        st.html(_cover(campaign))
         st.button(
             words.escape(campaign.name),
             key=f"open-campaign-{campaign.id}",
@@ -99,6 +100,14 @@ def _card(person: Person, campaign: Campaign) -> None:
         st.progress(campaign.made_steps / campaign.wanted_steps if campaign.wanted_steps else 0.0)
         going = f" · {campaign.open_jobs} in the making" if campaign.open_jobs else ""
         st.markdown(f":small[{words.escape(campaign_words.facts(campaign) + going)}]")
+
+
+def _cover(campaign: Campaign) -> str:
+    """The first frames of the first clips; what is not there yet is an outline, as in the chain of a clip."""
+    drawn = (tiles.of_output(output, f"{campaign.name}, picture {n}") for n, output in enumerate(campaign.cover, 1))
+    shown = [tile for tile in drawn if tile]
+    shown += ['<div class="tile step unwanted"></div>'] * (COVER - len(shown))
+    return f'<div class="strip">{"".join(shown)}</div>'
 
 
 @st.dialog("New campaign", on_dismiss=campaign_address.close_dialog)

@@ -10,7 +10,7 @@ from core import campaigns
 from core.campaigns import LABELS, Campaign, Clip, Run
 from core.errors import DatabaseUnavailable, NotFound
 from core.models import Person
-from ui import campaign_run, describe, session, words
+from ui import campaign_run, cards, describe, session, words
 
 SECONDS = 3
 _FIRST = "_campaign_first"
@@ -60,7 +60,7 @@ def draw(seen: Seen) -> None:
     elif seen.run is not None:
         person = session.current()
         if person is not None:
-            campaign_run.draw(person, seen.campaign, seen.run, _names(seen))
+            campaign_run.draw(person, seen.campaign, seen.run, seen.clips)
 
 
 def _tick(campaign_id: UUID, known: Hashable) -> None:
@@ -78,11 +78,11 @@ def _tick(campaign_id: UUID, known: Hashable) -> None:
     if person is None or seen is None or seen.signature() != known:
         st.rerun()
     if seen.run is not None:
-        campaign_run.draw(person, seen.campaign, seen.run, _names(seen))
-    _jobs(seen)
+        campaign_run.draw(person, seen.campaign, seen.run, seen.clips)
+    _jobs(person, seen)
 
 
-def _jobs(seen: Seen) -> None:
+def _jobs(person: Person, seen: Seen) -> None:
     now = session.now()
     going = [(clip, state.step, job) for clip in seen.clips for state in clip.steps for job in state.open_jobs]
     if not going:
@@ -90,10 +90,12 @@ def _jobs(seen: Seen) -> None:
     grid = st.grid(3, min_column_width=280, border=True)
     for clip, step, job in going:
         with grid.cell(), st.container(gap=8, key=f"making-{job.id}"):
-            st.markdown(f"{words.escape(clip.name)} · {LABELS[step].lower()}")
+            with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+                st.markdown(f"{words.escape(clip.name)} · {LABELS[step].lower()}", width="content")
+                asked = job.cancel_requested_at is not None
+                if job.user_id == person.user_id and st.button(
+                    "Cancel", key=f"cancel-{job.id}", type="tertiary", disabled=asked
+                ):
+                    cards.cancel(job)
             st.progress(describe.progress(job, now))
             st.markdown(f":small[{words.escape(describe.state(job, now))}]")
-
-
-def _names(seen: Seen) -> dict[UUID, str]:
-    return {clip.id: clip.name for clip in seen.clips}

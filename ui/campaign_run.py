@@ -1,6 +1,5 @@
 """Generating for many clips at once: the total first, then a run that goes on by itself, in words and with a bar."""
 
-from collections.abc import Mapping
 from uuid import UUID, uuid4
 
 import streamlit as st
@@ -96,7 +95,7 @@ def _start(
     st.rerun()
 
 
-def draw(person: Person, campaign: Campaign, run: Run, names: Mapping[UUID, str]) -> None:
+def draw(person: Person, campaign: Campaign, run: Run, clips: tuple[Clip, ...]) -> None:
     """A run that goes on or waits: how far it is, what it has used, which clips wait and why."""
     with st.container(border=True, key="run", gap=8):
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
@@ -104,9 +103,10 @@ def draw(person: Person, campaign: Campaign, run: Run, names: Mapping[UUID, str]
             st.markdown(f"{title} · {campaign_words.steps_of(run)}", width="content")
             if campaign.may_change:
                 _actions(person, run)
-        st.progress(run.done / len(run.clips) if run.clips else 0.0)
-        done = f"{run.done} of {words.count(len(run.clips), 'clip')} done · {campaign_words.used(run)}"
-        st.markdown(f":small[:gray[{done}]]")
+        made, total = campaign_words.progress(run, clips)
+        st.progress(made / total if total else 0.0)
+        st.markdown(f":small[:gray[{campaign_words.done(run, clips)}]]")
+        names = {clip.id: clip.name for clip in clips}
         for item in run.waiting:
             said = campaign_words.waits(item, names.get(item.clip_id, f"Clip {item.position}"))
             st.markdown(f":small[:orange[{words.escape(said)}]]")

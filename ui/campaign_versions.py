@@ -8,9 +8,10 @@ from core import campaigns, media
 from core.campaigns import Campaign, Clip, Step, Version
 from core.filetypes import EXTENSIONS
 from core.models import Output, Person
-from ui import campaign_words, describe, guard, outputs, session, transcript, words
+from ui import campaign_words, describe, guard, outputs, reuse, session, shell, transcript, words
 
 _PAGE = 24
+_SHOWN = "versions-{}-{}"  # how many of a step are on offer
 
 
 def draw(person: Person, campaign: Campaign, clip: Clip, step: Step) -> None:
@@ -18,7 +19,8 @@ def draw(person: Person, campaign: Campaign, clip: Clip, step: Step) -> None:
     if clip.step(step).current is None and not clip.step(step).versions:
         st.markdown(":gray[Nothing has been made here yet.]")
         return
-    versions = {version.number: version for version in campaigns.list_versions(person, clip.id, step, limit=_PAGE)}
+    limit = int(st.session_state.get(_SHOWN.format(clip.id, step), _PAGE))
+    versions = {version.number: version for version in campaigns.list_versions(person, clip.id, step, limit=limit)}
     current = clip.step(step).current
     chosen = _choose(versions, current, clip, step)
     side_by_side = current is not None and chosen.id != current.id and _compares(clip, step)
@@ -41,15 +43,23 @@ def _choose(versions: dict[int, Version], current: Version | None, clip: Clip, s
     usual = current.number if current and current.number in versions else next(iter(versions))
     if st.session_state.get(key) not in versions:
         st.session_state[key] = usual
-    picked = st.pills(
-        "Version",
-        list(versions),
-        format_func=lambda number: f"v{number} · current" if versions[number].is_current else f"v{number}",
-        required=True,
-        key=key,
-        label_visibility="collapsed",
-    )
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        picked = st.pills(
+            "Version",
+            list(versions),
+            format_func=lambda number: f"v{number} · current" if versions[number].is_current else f"v{number}",
+            required=True,
+            key=key,
+            label_visibility="collapsed",
+        )
+        if min(versions) > 1:  # they count from 1 without gaps
+            shown = _SHOWN.format(clip.id, step)
+            st.button("Older", type="tertiary", on_click=_show_older, args=(shown, len(versions)), key=f"{shown}-more")
     return versions[int(picked or usual)]
+
+
+def _show_older(key: str, shown: int) -> None:
+    st.session_state[key] = shown + _PAGE
 
 
 def _compares(clip: Clip, step: Step) -> bool:
@@ -76,6 +86,10 @@ def _actions(person: Person, campaign: Campaign, version: Version) -> None:
             _download(version, version.output)
         if transcript.text_of(job):
             transcript.downloads(job, key="version")
+        reuse.again(job)
+        reuse.as_input(job)
+        if st.button("Open job", type="tertiary", key=f"job-{version.id}"):
+            st.switch_page(shell.PAGES / "jobs.py", query_params={"job": str(job.id)})
 
 
 def _make_current(person: Person, version: Version) -> None:

@@ -1,6 +1,9 @@
 """Campaigns in words: how a step stands, what a run does. Pure functions; nothing here is escaped."""
 
-from core.campaigns import LABELS, Campaign, Clip, Run, RunClip, Step, StepState, Version
+from collections.abc import Iterable
+
+from core.campaigns import LABELS, STEPS, Campaign, Clip, Run, RunClip, Step, StepState, Version
+from core.campaigns.steps import between
 from ui import words
 
 NOUNS: dict[Step, str] = {
@@ -55,6 +58,30 @@ def steps_of(run: Run) -> str:
     if run.first_step == run.last_step:
         return LABELS[run.first_step]
     return f"{LABELS[run.first_step]} to {LABELS[run.last_step].lower()}"
+
+
+def progress(run: Run, clips: Iterable[Clip]) -> tuple[int, int]:
+    """How many steps of a run are made, of how many. A clip that was deleted meanwhile does not count."""
+    known = {clip.id: clip for clip in clips}
+    made = total = 0
+    for item in run.clips:
+        if item.clip_id not in known:
+            continue
+        clip = known[item.clip_id]
+        steps = [step for step in between(run.first_step, run.last_step) if clip.step(step).recipe]
+        before = [step for step in steps if STEPS.index(step) < STEPS.index(item.step)]
+        made += len(steps) if item.state == "done" else len(before)
+        total += len(steps)
+    return made, total
+
+
+def done(run: Run, clips: Iterable[Clip]) -> str:
+    """5 of 12 steps made · 1 of 3 clips done · 24 of 60 confirmed credits used."""
+    parts = [f"{run.done} of {words.count(len(run.clips), 'clip')} done", used(run)]
+    if run.first_step != run.last_step:
+        made, total = progress(run, clips)
+        parts.insert(0, f"{made} of {words.count(total, 'step')} made")
+    return " · ".join(parts)
 
 
 def used(run: Run) -> str:

@@ -7,9 +7,8 @@ import streamlit as st
 
 from core import jobs
 from core.models import Job
-from ui import describe, guard, selection, sentences, session, words
+from ui import describe, guard, selection, sentences, session, tiles, words
 
-_PLACEHOLDERS = {"voice": "audio.svg", "3d": "model.svg"}
 _TEXT_IN_CARD = 220
 
 
@@ -53,13 +52,7 @@ def _tile(job: Job) -> str:
     if output is None:
         shown = text[:_TEXT_IN_CARD] or "On its way from fal.ai"
         return f'<div class="tile words">{escape(shown)}</div>'
-    url, alt = escape(output.url or ""), escape(describe.picture_alt(job, output))
-    if output.media_type.startswith("image/"):
-        return f'<img class="tile" src="{url}" alt="{alt}" loading="lazy">'
-    if output.media_type.startswith("video/"):
-        return f'<video class="tile" src="{url}#t=0.1" aria-label="{alt}" preload="metadata" muted playsinline></video>'
-    placeholder = _PLACEHOLDERS.get(describe.media(job), "audio.svg")
-    return f'<img class="tile" src="/app/static/{placeholder}" alt="{alt}" loading="lazy">'
+    return tiles.of_output(output, describe.picture_alt(job, output))
 
 
 def running(job: Job) -> None:

@@ -6,12 +6,11 @@ from uuid import UUID, uuid4
 
 import streamlit as st
 
-from core import jobs, media, offers
-from core.catalog import GENERATION_TYPES
+from core import jobs, media
 from core.errors import NotFound
 from core.filetypes import EXTENSIONS
 from core.models import Job, Output, Person
-from ui import archives, cards, describe, form, guard, outputs, session, shell, story, transcript, words
+from ui import archives, cards, describe, guard, outputs, reuse, session, story, transcript, words
 
 WIDTH = 1040
 
@@ -71,11 +70,8 @@ def _actions(person: Person, job: Job) -> None:
             _open_actions(person, job)
         if job.status in ("failed", "cancelled") and job.user_id == person.user_id and st.button("Try again"):
             _try_again(person, job)
-        if job.generation_type in GENERATION_TYPES and st.button("Use again"):
-            form.put_back(job)
-            st.switch_page(shell.PAGES / "generate.py")
-        with st.container(horizontal=True, width="content", vertical_alignment="center", gap="small"):
-            _use_as_input(job)
+        reuse.again(job)
+        reuse.as_input(job)
         with st.popover("Copy link", type="tertiary"):
             st.code(_link(job), language=None)
 
@@ -98,42 +94,6 @@ def _open_actions(person: Person, job: Job) -> None:
             st.rerun()
     if st.button("Cancel", disabled=job.cancel_requested_at is not None):
         cards.cancel(job)
-
-
-def _use_as_input(job: Job) -> None:
-    """Into any model that takes such a file."""
-    made = {output.position: output for output in job.outputs if describe.is_web(output.url)}
-    output = made[_which(job, list(made))] if made else None
-    on_offer = offers.offers()
-    fields = form.uses(on_offer, output.media_type) if output is not None else {}
-    if output is None or not fields:
-        return
-    picked = st.menu_button(
-        "Use as input for",
-        list(fields),
-        format_func=lambda key: words.escape(on_offer[key].label),
-        type="tertiary",
-        key=f"use-{job.id}",
-    )
-    if picked is not None:
-        form.put_input(picked, fields[picked], job, output)
-        st.switch_page(shell.PAGES / "generate.py")
-
-
-def _which(job: Job, places: list[int]) -> int:
-    """Which of several results is meant."""
-    if len(places) == 1:
-        return places[0]
-    picked = st.segmented_control(
-        "Which one",
-        places,
-        default=places[0],
-        format_func=lambda place: str(place + 1),
-        required=True,
-        key=f"which-{job.id}",
-        label_visibility="collapsed",
-    )
-    return places[0] if picked is None else picked
 
 
 def _downloads(job: Job) -> None:
@@ -192,8 +152,10 @@ def _words_of(job: Job) -> None:
 
 
 def _story(person: Person, job: Job) -> None:
-    st.subheader("Story", anchor=False)
     told = story.steps(job, jobs.story(person, job.id))
+    if not told:  # a result that somebody shares in a campaign: what happened to it stays with them
+        return
+    st.subheader("Story", anchor=False)
     for number, step in enumerate(told, start=1):
         icon = ":material/error:" if step.is_trouble else ":material/check:"
         label = f"{words.escape(step.title)} :gray[· {words.clock(step.at, session.tz())}]"

@@ -14,7 +14,7 @@ from core.campaigns.editing import (
 from core.campaigns.estimates import clips_to_make, estimate
 from core.campaigns.export import Export, export_campaign
 from core.campaigns.making import generate
-from core.campaigns.reading import get_campaign, get_clip, list_campaigns, list_clips, list_versions
+from core.campaigns.reading import COVER, get_campaign, get_clip, list_campaigns, list_clips, list_versions
 from core.campaigns.records import (
     Campaign,
     CampaignPage,
@@ -31,6 +31,7 @@ from core.campaigns.runs import get_run, resume_run, start_run, stop_run
 from core.campaigns.steps import LABELS, MODELS, STEPS, Step
 
 __all__ = [
+    "COVER",
     "LABELS",
     "MODELS",
     "STEPS",

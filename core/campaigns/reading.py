@@ -12,13 +12,15 @@ from core.campaigns.rows import campaign_of, clip_of, version_of
 from core.campaigns.steps import Step
 from core.database import get_database, translated
 from core.errors import InvalidInput, NotFound
-from core.models import OPEN_STATUSES, Job, Person
+from core.media import viewable
+from core.models import OPEN_STATUSES, Job, Output, Person
 from core.rows import JOB_COLUMNS, job_of
 from core.zips import with_outputs
 
 PAGE = 24
 OPEN_JOBS = 500  # one person may have 50 open, see team_settings
 IN_ONE_QUERY = 100  # ids in an address
+COVER = 3  # clips on the card of a campaign
 
 
 def list_campaigns(
@@ -47,7 +49,7 @@ def list_campaigns(
         rows = query.order("created_at", desc=True).order("id", desc=True).limit(limit + 1).execute().data
     shown = rows[:limit]
     following = _to_cursor(shown[-1]) if len(rows) > limit else None
-    return CampaignPage(_with_figures(person, shown), following)
+    return CampaignPage(_with_figures(person, shown, covers=True), following)
 
 
 def get_campaign(person: Person, campaign_id: UUID) -> Campaign:
@@ -147,11 +149,26 @@ def _open_jobs(person: Person, campaign_id: UUID) -> dict[str, dict[Step, tuple[
     return found
 
 
-def _with_figures(person: Person, rows: list[dict[str, Any]]) -> tuple[Campaign, ...]:
+def _with_figures(person: Person, rows: list[dict[str, Any]], *, covers: bool = False) -> tuple[Campaign, ...]:
     if not rows:
         return ()
-    figures = get_database().call("campaign_totals", p_actor=person.user_id, p_campaigns=[row["id"] for row in rows])
-    return tuple(campaign_of(row, figures[row["id"]]) for row in rows if row["id"] in figures)
+    ids = [row["id"] for row in rows]
+    figures = get_database().call("campaign_totals", p_actor=person.user_id, p_campaigns=ids)
+    shown = _covers(person, ids) if covers else {}
+    return tuple(campaign_of(row, figures[row["id"]], shown.get(row["id"], ())) for row in rows if row["id"] in figures)
+
+
+def _covers(person: Person, ids: list[str]) -> dict[str, tuple[Output, ...]]:
+    """Of each campaign what its first clips show; the files are read as the person, so that none is shown to others."""
+    wanted = get_database().call("campaign_covers", p_actor=person.user_id, p_campaigns=ids, p_clips=COVER)
+    outputs = sorted({output for found in wanted.values() for output in found})
+    rows: list[dict[str, Any]] = []
+    for first in range(0, len(outputs), IN_ONE_QUERY):
+        with translated("job_outputs"):
+            query = _table(person, "job_outputs").select("*").in_("id", outputs[first : first + IN_ONE_QUERY])
+            rows += query.execute().data
+    found = viewable(rows)
+    return {campaign: tuple(found[o] for o in shown if o in found) for campaign, shown in wanted.items()}
 
 
 def _table(person: Person, name: str) -> Any:

@@ -34,6 +34,7 @@ class Campaign:
     credits: int  # charged so far
     spent_usd: Decimal
     run_id: UUID | None  # the latest run
+    cover: tuple[Output, ...] = ()  # of the first clips that have something to show, in lists
 
 
 @dataclass(frozen=True, slots=True)

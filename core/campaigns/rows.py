@@ -8,7 +8,7 @@ from uuid import UUID
 from core.campaigns.records import Campaign, Clip, Recipe, Run, RunClip, StepState, Version
 from core.campaigns.steps import SOURCES, STEPS, Step
 from core.database import money
-from core.models import Job
+from core.models import Job, Output
 from core.rows import when
 
 
@@ -17,7 +17,7 @@ def moment(value: str) -> datetime:
     return datetime.fromisoformat(value).astimezone(UTC)
 
 
-def campaign_of(row: Mapping[str, Any], figures: Mapping[str, Any]) -> Campaign:
+def campaign_of(row: Mapping[str, Any], figures: Mapping[str, Any], cover: tuple[Output, ...] = ()) -> Campaign:
     """A row of `campaigns` with its figures from `campaign_totals`."""
     return Campaign(
         id=UUID(row["id"]),
@@ -36,6 +36,7 @@ def campaign_of(row: Mapping[str, Any], figures: Mapping[str, Any]) -> Campaign:
         credits=figures["credits"],
         spent_usd=money(figures["spent_usd"]),
         run_id=UUID(figures["run_id"]) if figures["run_id"] else None,
+        cover=cover,
     )
 
 

@@ -122,6 +122,31 @@ comment on function public.campaign_totals is
   'Figures of campaigns by id, for those this person may see: owner, clips, steps wanted and made, open jobs, credits charged, USD spent (as text), latest run.';
 grant execute on function public.campaign_totals(uuid, uuid[]) to service_role;
 
+create function public.campaign_covers(p_actor uuid, p_campaigns uuid[], p_clips int) returns jsonb
+language sql stable security definer set search_path = '' as $$
+  select coalesce(jsonb_object_agg(c.id, (
+    select coalesce(jsonb_agg(first_clips.output_id order by first_clips.position), '[]')
+    from (
+      select k.position, shown.output_id
+      from public.campaign_clips k
+      cross join lateral (
+        select o.id as output_id
+        from public.clip_versions v
+        join public.job_outputs o on o.job_id = v.job_id and o.position = v.output_position
+        where v.clip_id = k.id and v.campaign_id = c.id and v.is_current and v.step in ('first_frame', 'video') and o.deleted_at is null
+        order by private.clip_step_number(v.step) limit 1
+      ) shown
+      where k.campaign_id = c.id and k.deleted_at is null
+      order by k.position limit p_clips
+    ) first_clips
+  )), '{}')
+  from public.campaigns c
+  where c.id = any (p_campaigns) and private.campaign_rights(p_actor, c.id) in ('change', 'look')
+$$;
+comment on function public.campaign_covers is
+  'What the cards of campaigns show, for those who may see them: {campaign: [output]}, the current first frame (else the video) of the first p_clips clips that have one.';
+grant execute on function public.campaign_covers(uuid, uuid[], int) to service_role;
+
 create function public.version_counts(p_actor uuid, p_campaign uuid) returns jsonb
 language sql stable security definer set search_path = '' as $$
   select coalesce(jsonb_object_agg(s.clip_id, s.counts), '{}')

@@ -147,3 +147,26 @@ def test_figures_are_for_who_may_see_the_campaign(case: Case) -> None:
     case.share("private")
     assert case.books.call("version_counts", p_actor=case.other, p_campaign=case.campaign) == {}
     assert case.books.call("version_counts", p_actor=case.owner, p_campaign=case.campaign) == counts
+
+
+def test_the_cover_of_a_campaign_is_what_its_first_clips_show(books: Books) -> None:
+    owner, other = books.person(1000), books.person()
+    campaign = new_campaign(books, owner, clips=5)
+    clips = clips_of(books, campaign)
+    made = {clip: make(books, owner, clip, outputs=2) for clip in (clips[1], clips[3], clips[4])}
+    film = make(books, owner, clips[0], "video")
+
+    def covers(actor: UUID, most: int = 3) -> Any:
+        return books.call("campaign_covers", p_actor=actor, p_campaigns=uuids([campaign]), p_clips=most)
+
+    def file(version: dict[str, Any], position: int = 0) -> str:
+        query = "select id from job_outputs where job_id = %s and position = %s"
+        return str(books.value(query, version["job_id"], position))
+
+    shown = [file(film), file(made[clips[1]]), file(made[clips[3]])]
+    assert covers(owner) == covers(books.admin) == {str(campaign): shown}
+    assert covers(other) == {}
+    books.call("make_version_current", p_actor=owner, p_version=made[clips[1]]["id"], p_output=1)
+    books.call("delete_clip", p_actor=owner, p_clip=clips[0])
+    books.owner.execute("update job_outputs set deleted_at = now() where id = %s", (UUID(shown[2]),))
+    assert covers(owner, 2) == {str(campaign): [file(made[clips[1]], 1), file(made[clips[4]])]}

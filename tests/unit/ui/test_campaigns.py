@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core import campaigns, offers
+from core import campaigns, jobs, offers
 from core.campaigns import MODELS, Recipe, RunClip
 from core.errors import Refused
 from tests.unit.ui import campaign_doubles as made
@@ -63,10 +64,15 @@ def test_no_campaign_yet_invites(known: Campaigns, open_page: Open) -> None:
 
 
 def test_the_list_has_cards_and_an_archive(known: Campaigns, open_page: Open) -> None:
-    known.all = [made.campaign(), made.campaign(name="Old", archived_at=doubles.NOON)]
+    film = doubles.output(media_type="video/mp4", url="https://files.example/1.mp4")
+    cover = (doubles.output(), film, doubles.output(url=None))
+    known.all = [made.campaign(cover=cover), made.campaign(name="Old", archived_at=doubles.NOON)]
     app = open_page("campaigns")
     assert [button.label for button in app.button if "Autumn" in button.label] == [r"Autumn, made by \*hand\*"]
     assert r"1 of 2 steps made · 10 credits · \$0\.15" in words_on(app)
+    [cover] = [html.value for html in app.html if 'class="strip"' in html.value]
+    assert (cover.count("<img"), cover.count("<video"), cover.count("unwanted")) == (1, 1, 1)
+    assert "Autumn, made by *hand*, picture 1" in cover
     app.button_group(key="campaigns-where").set_value("archive").run()
     assert [button.label for button in app.button if button.label == "Old"]
     assert ("list", True, False, "") in known.calls
@@ -175,6 +181,38 @@ def test_versions_are_compared_and_made_current(known: Campaigns, opened: Any) -
     assert known.calls[-1] == ("make_current", old.id, None)
 
 
+def test_a_version_tells_its_job_and_goes_on_as_input(known: Campaigns, opened: Any) -> None:
+    clip = made.clip()
+    job = doubles.job(generation_type="image_hd", input_params={"prompt": "A vase"}, result_data={"seed": 77})
+    state = made.made(clip.id, current=made.version(clip.id, "first_frame", job=job))
+    assert state.current is not None
+    known.all, known.clips = [made.campaign()], [replace(clip, steps=(state, *clip.steps[1:]))]
+    known.versions = [state.current]
+    app = opened(clip=str(clip.id), step="first_frame")
+    [facts] = [table.value for table in app.table]
+    told = {str(name): str(value) for name, value in facts.iloc[:, 0].items()}
+    assert told[":gray[Prompt]"] == "A vase"
+    assert told[":gray[Seed]"] == "77"
+    assert r"\$0\.006, confirmed by fal\.ai" in told[":gray[Cost]"]
+    assert {"Use again", "Open job"} <= {button.label for button in app.button}
+    app.menu_button(key=f"use-{job.id}").click("video_veo31_fast").run()
+    assert app.session_state["gen-model-video"] == "video_veo31_fast"
+
+
+def test_every_version_can_be_reached(known: Campaigns, opened: Any) -> None:
+    clip = made.clip()
+    numbered = [made.version(clip.id, "first_frame", n, is_current=n == 30) for n in range(1, 31)]
+    state = made.made(clip.id, versions=30, current=numbered[-1])
+    known.all, known.clips = [made.campaign()], [replace(clip, steps=(state, *clip.steps[1:]))]
+    known.versions = numbered
+    app = opened(clip=str(clip.id), step="first_frame")
+    key = f"version-{clip.id}-first_frame"
+    assert app.button_group(key=key).options[-1] == "v7"
+    press(app, "Older")
+    assert app.button_group(key=key).options[-1] == "v1"
+    assert "Older" not in [button.label for button in app.button]
+
+
 def test_all_clips_are_generated_after_one_total(known: Campaigns, opened: Any) -> None:
     known.clips = [made.clip(), made.clip(position=2, title="The hands")]
     known.all = [made.campaign(clips=2)]
@@ -209,6 +247,26 @@ def test_a_run_says_which_clips_wait_and_why(known: Campaigns, opened: Any) -> N
     assert known.calls[-1] == ("resume_run", known.run.id, 80)
     app.button(key="run-stop").click().run()
     assert known.calls[-1] == ("stop_run", known.run.id)
+
+
+def test_a_chain_tells_its_steps_and_each_job_can_be_cancelled(
+    known: Campaigns, opened: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = made.clip()
+    mine, other = doubles.running(user_id=doubles.ME), doubles.running(user_id=UUID(int=7))
+    state = replace(clip.step("video"), open_jobs=(mine, other))
+    clip = replace(clip, steps=(clip.steps[0], state, *clip.steps[2:]))
+    done = RunClip(clip.id, 1, "video", "running", None, None, mine.id)
+    known.all, known.clips = [made.campaign()], [clip]
+    known.run = made.run(known.all[0].id, done, replace(done, clip_id=UUID(int=9)))
+    known.all[0] = replace(known.all[0], run_id=known.run.id)
+    asked: list[UUID] = []
+    monkeypatch.setattr(jobs, "cancel", lambda _person, job_id: asked.append(job_id) or mine)
+    app = opened()
+    assert "1 of 2 steps made · 0 of 2 clips done · 24 of 60 confirmed credits used" in words_on(app)
+    assert [button.key for button in app.button if button.label == "Cancel"] == [f"cancel-{mine.id}"]
+    app.button(key=f"cancel-{mine.id}").click().run()
+    assert asked == [mine.id]
 
 
 def test_sharing_is_one_switch(known: Campaigns, opened: Any) -> None:
