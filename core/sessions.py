@@ -6,7 +6,6 @@ a time.
 """
 
 import contextlib
-import hashlib
 import json
 import secrets
 import time
@@ -16,7 +15,9 @@ from uuid import UUID
 
 import httpx
 from supabase_auth.errors import AuthApiError, AuthError, AuthRetryableError, AuthWeakPasswordError
+from supabase_auth.types import AuthResponse
 
+from core import attempts
 from core.budget import budget_of
 from core.database import UNREACHABLE, get_database
 from core.errors import DatabaseUnavailable, NotSignedIn, SignInRefused
@@ -42,10 +43,11 @@ class SignedIn:
     max_age: int
 
 
-def sign_up(email: str, password: str, full_name: str) -> None:
+def sign_up(email: str, password: str, full_name: str, *, address: str = "") -> None:
     """Create an account that waits for approval. Says the same whether or not the address has one already.
 
-    Raises SignInRefused for a weak password or an impossible address, DatabaseUnavailable when Supabase is away.
+    `address` is where the request comes from, empty when that is unknown. Raises SignInRefused for a weak password, an
+    impossible email or too many tries, DatabaseUnavailable when Supabase is away.
     """
     email, full_name = email.strip().lower(), " ".join(full_name.split())
     if "@" not in email or len(email) > 254:
@@ -54,6 +56,7 @@ def sign_up(email: str, password: str, full_name: str) -> None:
         raise SignInRefused("Choose a password of at least 10 characters.", code="WEAK_PASSWORD")
     if not 1 <= len(full_name) <= 120:
         raise SignInRefused("Enter your name, 120 characters at most.", code="BAD_NAME")
+    attempts.begin("sign_up", email, address)
     try:
         get_database().auth().auth.sign_up(
             {"email": email, "password": password, "options": {"data": {"full_name": full_name}}}
@@ -65,7 +68,7 @@ def sign_up(email: str, password: str, full_name: str) -> None:
             log.info("sign_up_repeated")
             return
         if error.status == 429:
-            raise SignInRefused("Too many tries. Wait a few minutes.", code="TOO_MANY") from error
+            raise SignInRefused(attempts.TOO_MANY, code="TOO_MANY") from error
         raise SignInRefused("This account could not be created. Check the address.", code="BAD_EMAIL") from error
     except (AuthError, httpx.HTTPError) as error:
         raise DatabaseUnavailable(UNREACHABLE) from error
@@ -74,29 +77,19 @@ def sign_up(email: str, password: str, full_name: str) -> None:
 def sign_in(email: str, password: str, *, address: str, user_agent: str) -> SignedIn:
     """Check a password with Supabase and open a session for this browser.
 
-    Raises SignInRefused (wrong, or too many tries: 10 an account, 50 an address in 15 minutes), DatabaseUnavailable.
+    Raises SignInRefused (wrong, or too many tries: see `core.attempts`), DatabaseUnavailable.
     """
     settings, database = get_settings(), get_database()
     email = email.strip().lower()
-    who = hashlib.sha256(f"sign-in:{email}".encode()).hexdigest()
-    if database.call("check_sign_in", p_email_hash=who, p_address=address) > 0:
-        raise SignInRefused("Too many tries. Wait a quarter of an hour and try again.", code="TOO_MANY")
+    attempt = attempts.begin("sign_in", email, address)
     try:
-        answer = database.auth().auth.sign_in_with_password({"email": email, "password": password})
-    except AuthRetryableError as error:
-        raise DatabaseUnavailable(UNREACHABLE) from error
-    except AuthApiError as error:
-        if error.status >= 500:
-            raise DatabaseUnavailable(UNREACHABLE) from error
-        database.call("note_sign_in", p_email_hash=who, p_address=address, p_succeeded=False)
-        if error.code == "email_not_confirmed":
-            raise SignInRefused("Confirm your address first: we sent you a link.", code="NOT_CONFIRMED") from error
-        raise SignInRefused(WRONG, code="WRONG") from error
-    except (AuthError, httpx.HTTPError) as error:
-        raise DatabaseUnavailable(UNREACHABLE) from error
+        answer = _ask(email, password)
+    except DatabaseUnavailable:
+        attempts.withdraw(attempt)
+        raise
     if answer.session is None or answer.user is None:
         raise SignInRefused(WRONG, code="WRONG")
-    database.call("note_sign_in", p_email_hash=who, p_address=address, p_succeeded=True)
+    attempts.succeed(attempt)
     cookie_value = secrets.token_urlsafe(32)
     database.call(
         "open_session",
@@ -149,12 +142,33 @@ def sign_out(cookie_value: str | None) -> None:
             client.auth.sign_out({"scope": "local"})
 
 
-def request_password_reset(email: str) -> None:
-    """Ask Supabase to mail a reset link. Never tells whether the address has an account."""
+def request_password_reset(email: str, *, address: str = "") -> None:
+    """Ask Supabase to mail a reset link. Never tells whether the email has an account. Raises SignInRefused after too
+    many tries, DatabaseUnavailable."""
+    email = email.strip().lower()
+    attempts.begin("reset", email, address)
     try:
-        get_database().auth().auth.reset_password_for_email(email.strip().lower())
+        get_database().auth().auth.reset_password_for_email(email)
     except AuthApiError as error:
         log.info("password_reset_refused", status=error.status)
+    except (AuthError, httpx.HTTPError) as error:
+        raise DatabaseUnavailable(UNREACHABLE) from error
+
+
+def _ask(email: str, password: str) -> AuthResponse:
+    """What Supabase says to this password. Raises SignInRefused, DatabaseUnavailable."""
+    try:
+        return get_database().auth().auth.sign_in_with_password({"email": email, "password": password})
+    except AuthRetryableError as error:
+        raise DatabaseUnavailable(UNREACHABLE) from error
+    except AuthApiError as error:
+        if error.status >= 500:
+            raise DatabaseUnavailable(UNREACHABLE) from error
+        if error.status == 429:
+            raise SignInRefused(attempts.TOO_MANY, code="TOO_MANY") from error
+        if error.code == "email_not_confirmed":
+            raise SignInRefused("Confirm your address first: we sent you a link.", code="NOT_CONFIRMED") from error
+        raise SignInRefused(WRONG, code="WRONG") from error
     except (AuthError, httpx.HTTPError) as error:
         raise DatabaseUnavailable(UNREACHABLE) from error
 

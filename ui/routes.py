@@ -3,7 +3,9 @@
 Every form ends in a 303 to a path of our own. What went wrong travels as a short code, never as text.
 """
 
+from contextlib import suppress
 from pathlib import Path
+from time import monotonic
 from urllib.parse import urlencode
 
 from starlette.concurrency import run_in_threadpool
@@ -30,17 +32,21 @@ def _back(request: Request, form: dict[str, str], *, view: str = "", error: str 
 
 
 async def login(request: Request) -> Response:
-    form = await web.read_form(request)
+    """Open a session of its own for this browser; the one that it had before ends."""
+    form, started = await web.read_form(request), monotonic()
     try:
         signed_in = await run_in_threadpool(
             sessions.sign_in,
             form.get("email", "").strip(),
             form.get("password", ""),
-            address=request.client.host if request.client else "",
+            address=web.address_of(request),
             user_agent=request.headers.get("user-agent", ""),
         )
     except AtelierError as error:
+        await web.even_out(started)
         return _back(request, form, error=error.code)
+    with suppress(AtelierError):  # then it ends when its time is over
+        await run_in_threadpool(sessions.sign_out, web.session_cookie(request.cookies))
     response = web.redirect(web.local_path(form.get("next")))
     web.set_session(response, request, signed_in)
     return response
@@ -48,26 +54,32 @@ async def login(request: Request) -> Response:
 
 async def signup(request: Request) -> Response:
     """Make the account. It is not signed in to at once: that would tell whether the email had one before."""
-    form = await web.read_form(request)
+    form, started = await web.read_form(request), monotonic()
     try:
         await run_in_threadpool(
             sessions.sign_up,
             form.get("email", "").strip(),
             form.get("password", ""),
             form.get("full_name", "").strip(),
+            address=web.address_of(request),
         )
     except AtelierError as error:
+        await web.even_out(started)
         return _back(request, form, view="signup", error=error.code)
+    await web.even_out(started)
     return _back(request, form, notice="signed_up")
 
 
 async def forgot(request: Request) -> Response:
     """Always the same answer, so that nobody learns who has an account."""
-    form = await web.read_form(request)
+    form, started = await web.read_form(request), monotonic()
+    email, address = form.get("email", "").strip(), web.address_of(request)
     try:
-        await run_in_threadpool(sessions.request_password_reset, form.get("email", "").strip())
+        await run_in_threadpool(sessions.request_password_reset, email, address=address)
     except AtelierError as error:
+        await web.even_out(started)
         return _back(request, form, view="forgot", error=error.code)
+    await web.even_out(started)
     return _back(request, form, notice="reset_sent")
 
 

@@ -1,6 +1,8 @@
 """What our own routes share: who may post, where to go next, the session cookie, headers."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from time import monotonic
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from starlette.datastructures import MutableHeaders
@@ -14,6 +16,7 @@ from core.settings import get_settings
 from ui import policy
 
 EMAIL_COOKIE = "atelier_email"
+EVEN_SECONDS = 0.5  # longer than comparing a password takes
 _EMAIL_SECONDS = 300
 _FORM_BYTES = 16_384
 
@@ -87,6 +90,17 @@ async def read_form(request: Request) -> dict[str, str]:
         return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=20))
     except ValueError as error:
         raise HTTPException(400) from error
+
+
+def address_of(request: Request) -> str:
+    """Where a request comes from. Behind a proxy the server takes it from X-Forwarded-For (docs/security.md)."""
+    return request.client.host if request.client else ""
+
+
+async def even_out(started: float) -> None:
+    """Wait until so much time has passed since `started` that the answer's speed does not tell what was looked up:
+    a password is only compared when there is an account."""
+    await asyncio.sleep(max(0.0, started + EVEN_SECONDS - monotonic()))
 
 
 def redirect(path: str) -> RedirectResponse:

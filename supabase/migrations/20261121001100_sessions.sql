@@ -22,44 +22,64 @@ create policy "Nobody by the API" on private.app_sessions to anon, authenticated
 
 create table private.sign_in_attempts (
   id bigint generated always as identity primary key,
+  kind text not null check (kind in ('sign_in', 'sign_up', 'reset')),
   email_hash text not null,
   address text not null,
-  succeeded boolean not null,
+  succeeded boolean not null default false,
   created_at timestamptz not null default now()
 );
-comment on table private.sign_in_attempts is 'Recent tries to sign in, for throttling per account and per address.';
+comment on table private.sign_in_attempts is 'Recent tries to sign in, to sign up and to get a new password, for throttling per account and per address.';
 create index sign_in_attempts_email on private.sign_in_attempts (email_hash, created_at desc);
 create index sign_in_attempts_address on private.sign_in_attempts (address, created_at desc);
+create index sign_in_attempts_oldest on private.sign_in_attempts (created_at);
 alter table private.sign_in_attempts enable row level security;
-create policy "Nobody by the API" on private.sign_in_attempts to anon, authenticated using (false);
 
-create function public.check_sign_in(p_email_hash text, p_address text) returns int
+create function public.begin_attempt(p_kind text, p_email_hash text, p_address text) returns bigint
 language plpgsql security definer set search_path = '' as $$
 declare
+  since timestamptz := now() - interval '15 minutes';
   by_email int;
-  by_address int;
+  by_address int := 0;
+  by_email_at_most int := case p_kind when 'sign_in' then 10 else 5 end;
+  by_address_at_most int := case p_kind when 'sign_in' then 50 else 100 end;
+  attempt bigint;
 begin
+  -- One after the other, account before address: tries that come at once are counted like tries in a row.
+  perform pg_advisory_xact_lock(hashtextextended('attempt by account ' || p_email_hash, 0));
+  if p_address <> '' then
+    perform pg_advisory_xact_lock(hashtextextended('attempt by address ' || p_address, 0));
+  end if;
   delete from private.sign_in_attempts where created_at < now() - interval '1 day';
   select count(*) into by_email from private.sign_in_attempts a
-  where a.email_hash = p_email_hash and not a.succeeded and a.created_at > now() - interval '15 minutes'
+  where a.kind = p_kind and a.email_hash = p_email_hash and not a.succeeded and a.created_at > since
     and not exists (select 1 from private.sign_in_attempts s
-                    where s.email_hash = a.email_hash and s.succeeded and s.created_at > a.created_at);
-  select count(*) into by_address from private.sign_in_attempts a
-  where a.address = p_address and not a.succeeded and a.created_at > now() - interval '15 minutes';
-  if by_email >= 10 or by_address >= 50 then
-    return 900;
+                    where s.kind = p_kind and s.email_hash = a.email_hash and s.succeeded and s.id > a.id);
+  if p_address <> '' then
+    select count(*) into by_address from private.sign_in_attempts a
+    where a.kind = p_kind and a.address = p_address and not a.succeeded and a.created_at > since;
   end if;
-  return 0;
+  if by_email >= by_email_at_most or by_address >= by_address_at_most then
+    return null;
+  end if;
+  insert into private.sign_in_attempts (kind, email_hash, address) values (p_kind, p_email_hash, p_address)
+  returning id into attempt;
+  return attempt;
 end $$;
-comment on function public.check_sign_in is 'Seconds to wait before this account or address may try again; 0 is now.';
-grant execute on function public.check_sign_in(text, text) to service_role;
+comment on function public.begin_attempt is
+  'Counts a try before it is made and returns its id; null when this account or address has to wait: within 15 minutes 10 refused sign-ins an account and 50 an address, 5 sign-ups or new passwords an account and 100 an address. An empty address is not counted.';
+grant execute on function public.begin_attempt(text, text, text) to service_role;
 
-create function public.note_sign_in(p_email_hash text, p_address text, p_succeeded boolean) returns void
-language sql security definer set search_path = '' as $$
-  insert into private.sign_in_attempts (email_hash, address, succeeded) values (p_email_hash, p_address, p_succeeded)
-$$;
-comment on function public.note_sign_in is 'Remembers a try to sign in.';
-grant execute on function public.note_sign_in(text, text, boolean) to service_role;
+create function public.end_attempt(p_attempt bigint, p_succeeded boolean) returns void
+language plpgsql security definer set search_path = '' as $$
+begin
+  if p_succeeded then
+    update private.sign_in_attempts set succeeded = true where id = p_attempt;
+  else
+    delete from private.sign_in_attempts where id = p_attempt and not succeeded;
+  end if;
+end $$;
+comment on function public.end_attempt is 'A try succeeded, or could not be made at all (false), which is nobody''s fault. A refused one stays as it is.';
+grant execute on function public.end_attempt(bigint, boolean) to service_role;
 
 create function public.open_session(
   p_cookie_hash text, p_user uuid, p_sealed_tokens text, p_token_seconds int,

@@ -190,43 +190,66 @@ def test_an_expired_session_is_not_refreshed(books: Books, column: str) -> None:
 # Throttling
 
 
-def wait(books: Books, email: str = "e", address: str = "a") -> Any:
-    return books.call("check_sign_in", p_email_hash=email, p_address=address)
+def begin(books: Books, email: str = "e", address: str = "a", kind: str = "sign_in") -> int | None:
+    found: int | None = books.call("begin_attempt", p_kind=kind, p_email_hash=email, p_address=address)
+    return found
 
 
-def note(books: Books, email: str = "e", address: str = "a", succeeded: bool = False) -> None:
-    books.call("note_sign_in", p_email_hash=email, p_address=address, p_succeeded=succeeded)
+def end(books: Books, attempt: int | None, succeeded: bool) -> None:
+    books.call("end_attempt", p_attempt=attempt, p_succeeded=succeeded)
 
 
-def test_ten_failures_make_an_account_wait(books: Books) -> None:
+def test_ten_refusals_make_an_account_wait(books: Books) -> None:
     for number in range(10):
-        assert wait(books) == 0
-        note(books, address=f"a{number}")
-    assert (wait(books), wait(books, address="elsewhere"), wait(books, email="other")) == (900, 900, 0)
+        assert begin(books, address=f"a{number}")
+    assert [begin(books), begin(books, address="elsewhere")] == [None, None]
+    assert begin(books, email="other")
+    assert begin(books, kind="reset")
 
 
-def test_a_success_forgives_the_failures_of_an_account(books: Books) -> None:
+def test_a_success_forgives_the_refusals_of_an_account(books: Books) -> None:
     for _ in range(9):
-        note(books)
-    note(books, succeeded=True)
-    note(books)
-    assert wait(books) == 0
+        begin(books)
+    end(books, begin(books), True)
+    assert begin(books)
 
 
-def test_fifty_failures_make_an_address_wait(books: Books) -> None:
-    for number in range(50):
-        assert wait(books, email="new") == 0
-        note(books, email=f"e{number}")
-    assert (wait(books, email="new"), wait(books, email="new", address="elsewhere")) == (900, 0)
+def test_a_try_that_could_not_be_made_does_not_count(books: Books) -> None:
+    for _ in range(20):
+        end(books, begin(books), False)
+    end(books, succeeded := begin(books), True)
+    end(books, succeeded, False)  # what was decided stays
+    assert books.value("select count(*) from private.sign_in_attempts") == 1
 
 
-def test_failures_are_forgotten_after_a_while(books: Books) -> None:
+@pytest.mark.parametrize(("kind", "limit"), [("sign_in", 50), ("sign_up", 100), ("reset", 100)])
+def test_many_tries_make_an_address_wait(books: Books, kind: str, limit: int) -> None:
+    for number in range(limit):
+        assert begin(books, f"e{number}", kind=kind)
+    assert begin(books, "new", kind=kind) is None
+    assert begin(books, "new", "elsewhere", kind)
+    assert begin(books, "new", "", kind)  # of an unknown address nobody can be told
+
+
+@pytest.mark.parametrize("kind", ["sign_up", "reset"])
+def test_nobodys_inbox_is_filled(books: Books, kind: str) -> None:
+    assert [begin(books, address=f"a{number}", kind=kind) is not None for number in range(6)] == [True] * 5 + [False]
+
+
+def test_tries_at_once_are_counted_like_tries_in_a_row(books: Books) -> None:
+    """Guessing with many connections at the same moment gains nothing, whichever process they reach."""
+    tries = [{"p_kind": "sign_in", "p_email_hash": "e", "p_address": f"a{number}"} for number in range(16)]
+    begun = books.race(*(("begin_attempt", attempt) for attempt in tries))
+    assert sum(attempt is not None for attempt in begun) == 10
+
+
+def test_tries_are_forgotten_after_a_while(books: Books) -> None:
     for _ in range(10):
-        note(books)
+        begin(books)
     books.owner.execute("update private.sign_in_attempts set created_at = now() - interval '16 minutes'")
-    assert wait(books) == 0
+    end(books, begin(books), False)
     books.owner.execute("update private.sign_in_attempts set created_at = now() - interval '25 hours'")
-    wait(books)
+    end(books, begin(books, "other"), False)
     assert books.value("select count(*) from private.sign_in_attempts") == 0
 
 

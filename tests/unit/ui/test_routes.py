@@ -33,14 +33,14 @@ class Sessions:
         self._note("sign_in", email, password, address, user_agent)
         return sessions.SignedIn("opaque", 3600)
 
-    def sign_up(self, email: str, password: str, full_name: str) -> None:
-        self._note("sign_up", email, password, full_name)
+    def sign_up(self, email: str, password: str, full_name: str, *, address: str) -> None:
+        self._note("sign_up", email, password, full_name, address)
 
     def sign_out(self, cookie: str | None) -> None:
         self._note("sign_out", cookie)
 
-    def request_password_reset(self, email: str) -> None:
-        self._note("forgot", email)
+    def request_password_reset(self, email: str, *, address: str) -> None:
+        self._note("forgot", email, address)
 
 
 @pytest.fixture
@@ -48,6 +48,7 @@ def double(monkeypatch: pytest.MonkeyPatch) -> Sessions:
     double = Sessions()
     for name in ("sign_in", "sign_up", "sign_out", "request_password_reset"):
         monkeypatch.setattr(sessions, name, getattr(double, name))
+    monkeypatch.setattr(web, "EVEN_SECONDS", 0.0)
     return double
 
 
@@ -94,7 +95,7 @@ def test_signing_in_sets_a_cookie_that_scripts_cannot_read(browser: Browser, dou
     set_cookie = cookie(response, sessions.COOKIE_NAME)
     assert all(part in set_cookie for part in ("opaque", "httponly", "samesite=lax", "path=/", "max-age=3600"))
     assert "secure" not in set_cookie
-    assert double.calls == [("sign_in", GOOD["email"], GOOD["password"], "10.0.0.7", "test")]
+    assert double.calls == [("sign_in", GOOD["email"], GOOD["password"], "10.0.0.7", "test"), ("sign_out", None)]
     assert GOOD["password"] not in str(response.headers)
 
 
@@ -115,6 +116,35 @@ def test_the_cookie_is_secure_over_https_and_bound_to_the_host_in_production(
     browser.cookies = {sessions.COOKIE_NAME: "planted by a sibling host", bound: "opaque"}
     browser.post("/session/logout")
     assert double.calls[-1] == ("sign_out", "opaque")
+
+
+def test_signing_in_ends_what_the_browser_had_before(browser: Browser, double: Sessions) -> None:
+    """Also a session that somebody planted: signing in never goes on with it."""
+    browser.cookies[sessions.COOKIE_NAME] = "planted"
+    response = browser.post("/session/login", data=GOOD)
+    assert double.calls[-1] == ("sign_out", "planted")
+    assert "opaque" in cookie(response, sessions.COOKIE_NAME)
+
+
+def test_what_tells_who_has_an_account_takes_its_time(
+    browser: Browser, double: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long the work took: answers that could differ come at the same distance from the question."""
+    waited: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waited.append(seconds)
+
+    monkeypatch.setattr(web, "EVEN_SECONDS", 1000.0)
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    browser.post("/session/signup", data=GOOD | {"full_name": "New"})
+    browser.post("/session/forgot", data=GOOD)
+    for error in (SignInRefused("No.", code="WRONG"), SignInRefused("Later.", code="TOO_MANY")):
+        double.raises = error
+        for path in ("login", "signup", "forgot"):
+            browser.post(f"/session/{path}", data=GOOD)
+    assert len(waited) == 8
+    assert all(0 < seconds <= 1000 for seconds in waited)
 
 
 def test_a_refused_sign_in_says_a_code_and_keeps_the_email_only(browser: Browser, double: Sessions) -> None:
@@ -186,7 +216,7 @@ def test_actions_are_posts(browser: Browser, double: Sessions, path: str) -> Non
 def test_signing_up_says_the_same_to_everybody(browser: Browser, double: Sessions) -> None:
     response = browser.post("/session/signup", data=GOOD | {"full_name": " Mara Costa "})
     assert response.headers["location"] == "/?notice=signed_up"
-    assert double.calls == [("sign_up", GOOD["email"], GOOD["password"], "Mara Costa")]
+    assert double.calls == [("sign_up", GOOD["email"], GOOD["password"], "Mara Costa", "10.0.0.7")]
     assert not cookie(response, sessions.COOKIE_NAME)
     double.raises = SignInRefused("weak", code="WEAK_PASSWORD")
     assert browser.post("/session/signup", data=GOOD).headers["location"] == "/?view=signup&error=WEAK_PASSWORD"
@@ -194,7 +224,7 @@ def test_signing_up_says_the_same_to_everybody(browser: Browser, double: Session
 
 def test_a_forgotten_password(browser: Browser, double: Sessions) -> None:
     assert browser.post("/session/forgot", data=GOOD).headers["location"] == "/?notice=reset_sent"
-    assert double.calls == [("forgot", GOOD["email"])]
+    assert double.calls == [("forgot", GOOD["email"], "10.0.0.7")]
 
 
 def test_signing_out_takes_the_cookie_away_whatever_happens(browser: Browser, double: Sessions) -> None:
