@@ -48,7 +48,7 @@ class TypeMargin:
     estimated_margin: Decimal | None
     actual_margin: Decimal | None
     confirmed_margin: Decimal | None
-    is_low: bool  # the best known margin is below the chosen one
+    is_low: bool  # below the chosen margin, for a run at today's prices or for the jobs that were made
 
     @property
     def margin(self) -> Decimal | None:
@@ -66,6 +66,10 @@ class MarginReport:
     eur_per_credit: Decimal  # the lowest that a credit sells for, used here
     eur_per_credit_sold: Decimal | None  # what credits really sold for, after refunds
     types: tuple[TypeMargin, ...]
+
+    def sale(self, earned: Earned) -> Decimal:
+        """What these credits sell for, EUR."""
+        return earned.credits * self.eur_per_credit
 
     @property
     def low(self) -> tuple[TypeMargin, ...]:
@@ -135,7 +139,6 @@ def _type_margin(
     confirmed = Earned(row["confirmed_credits"], money(row["confirmed_usd"]))
     quoted_margin = quoted.margin(eur_per_credit, rate) if quoted else None
     actual_margin = actual.margin(eur_per_credit, rate)
-    known = actual_margin if actual_margin is not None else quoted_margin
     return TypeMargin(
         generation_type=row["generation_type"],
         label=row["label"],
@@ -152,5 +155,5 @@ def _type_margin(
         estimated_margin=estimated.margin(eur_per_credit, rate),
         actual_margin=actual_margin,
         confirmed_margin=confirmed.margin(eur_per_credit, rate),
-        is_low=known is not None and known < warning,
+        is_low=any(known is not None and known < warning for known in (quoted_margin, actual_margin)),
     )

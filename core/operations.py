@@ -32,6 +32,7 @@ class Overview:
     failed_last_hour: int = 0
     spent_month: Decimal = Decimal(0)
     people_waiting: int = 0
+    payments_flagged: int = 0  # that wait for a decision
     audited_at: datetime | None = None
     violations: int | None = None  # of the last audit; None before the first
     fal_lock_reason: str | None = None
@@ -86,6 +87,7 @@ def overview(person: Person) -> Overview:
         failed_last_hour=state["failed_last_hour"],
         spent_month=money(state["spent_month"]),
         people_waiting=state["people_waiting"],
+        payments_flagged=state["payments_flagged"],
         audited_at=when(audit["ended_at"]) if audit else None,
         violations=audit["violation_count"] if audit else None,
         fal_lock_reason=state["fal"]["locked_reason"],

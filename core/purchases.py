@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any, Final, Literal
 from uuid import UUID
 
+from core.admin.calls import as_admin
 from core.database import EXACT, fetch, fetch_counted, get_database
 from core.errors import NotFound
 from core.models import Person
@@ -24,6 +25,12 @@ PurchaseStatus = Literal[
     "disputed",
     "dispute_lost",
 ]
+Show = Literal["all", "paid", "returned", "unfinished"]
+SHOWS: Final[dict[Show, tuple[PurchaseStatus, ...]]] = {
+    "paid": ("paid",),
+    "returned": ("partially_refunded", "refunded", "disputed", "dispute_lost"),
+    "unfinished": ("open", "processing", "expired", "failed", "flagged"),
+}
 DASHBOARD: Final = "https://dashboard.stripe.com"
 _COLUMNS: Final = "*,profiles!credit_purchases_user_id_fkey(email,full_name)"
 
@@ -48,8 +55,7 @@ class Purchase:
     granted_credits: int
     taken_credits: int  # in proportion to what went back
     frozen_credits: int  # while disputed
-    flagged_reason: str | None
-    flag_resolved_at: datetime | None
+    flagged_reason: str | None  # why it was odd, one sentence a line; settled or not
     created_at: datetime
     email: str | None = None  # of the buyer, for admins
 
@@ -61,9 +67,15 @@ class Purchase:
     def is_paid(self) -> bool:
         return self.paid_at is not None
 
-    @property
-    def needs_attention(self) -> bool:
-        return self.flagged_reason is not None and self.flag_resolved_at is None
+
+@dataclass(frozen=True, slots=True)
+class Debt:
+    """Somebody whose money went back after its credits were used; the next purchase settles it."""
+
+    user_id: UUID
+    email: str
+    full_name: str
+    owed: int
 
 
 def purchase_of(row: dict[str, Any]) -> Purchase:
@@ -86,7 +98,6 @@ def purchase_of(row: dict[str, Any]) -> Purchase:
         taken_credits=row["taken_credits"],
         frozen_credits=row["frozen_credits"],
         flagged_reason=row["flagged_reason"],
-        flag_resolved_at=when(row["flag_resolved_at"]),
         created_at=datetime.fromisoformat(row["created_at"]).astimezone(UTC),
         email=(row.get("profiles") or {}).get("email"),
     )
@@ -119,27 +130,25 @@ def by_session(person: Person, session_id: str) -> Purchase:
 
 
 def every(
-    person: Person, *, status: PurchaseStatus | None = None, attention: bool = False, page: int = 1, page_size: int = 25
+    person: Person, *, show: Show = "all", page: int = 1, page_size: int = 25
 ) -> tuple[tuple[Purchase, ...], int]:
     """One page of everybody's purchases for admins, newest first, and how many match in all.
 
-    `attention` keeps those that were flagged and that nobody has dealt with. Row level security shows others their own.
+    Row level security shows others their own.
     """
     query: Any = _rows(person).select(_COLUMNS, count=EXACT)
-    if status:
-        query = query.eq("status", status)
-    if attention:
-        query = query.not_.is_("flagged_reason", "null").is_("flag_resolved_at", "null")
+    if show != "all":
+        query = query.in_("status", SHOWS[show])
     first = (max(page, 1) - 1) * page_size
     query = query.order("created_at", desc=True).order("id").range(first, first + page_size - 1)
     rows, total = fetch_counted(query, "credit_purchases")
     return tuple(purchase_of(row) for row in rows), total
 
 
-def resolve_flag(person: Person, purchase_id: UUID, reason: str) -> Purchase:
-    """An admin has dealt with a flagged purchase. Raises NotAllowed, NotFound, InvalidInput without a reason."""
-    row = get_database().call("resolve_flag", p_actor=person.user_id, p_order=purchase_id, p_reason=reason)
-    return purchase_of(row)
+def who_owe(person: Person) -> tuple[Debt, ...]:
+    """Who owes credits since a refund or a lost dispute, most first. Raises NotAllowed for anybody but an admin."""
+    rows = as_admin(person, "who_owe")
+    return tuple(Debt(UUID(row["user_id"]), row["email"], row["full_name"], row["owed"]) for row in rows)
 
 
 def waive_owed(person: Person, user_id: UUID, amount: int, reason: str, key: str) -> None:
@@ -147,20 +156,18 @@ def waive_owed(person: Person, user_id: UUID, amount: int, reason: str, key: str
 
     Raises NotAllowed, InvalidInput without a reason or for more than is owed.
     """
-    get_database().call(
-        "waive_owed", p_actor=person.user_id, p_user=user_id, p_amount=amount, p_reason=reason, p_key=key
-    )
+    as_admin(person, "waive_owed", p_user=user_id, p_amount=amount, p_reason=reason, p_key=key)
 
 
-def stripe_link(purchase: Purchase) -> str | None:
+def payment_link(payment_intent_id: str | None) -> str | None:
     """Where an admin sees this payment at Stripe (or in the simulated one); None before there is a payment."""
-    if purchase.payment_intent_id is None:
+    if payment_intent_id is None:
         return None
     settings = get_settings()
     if "Stripe" in settings.simulated:
-        return f"{settings.stripe_api_url}/_sim/#{purchase.payment_intent_id}"
+        return f"{settings.stripe_api_url}/_sim/#{payment_intent_id}"
     mode = "" if settings.stripe_secret_key.startswith(("sk_live_", "rk_live_")) else "test/"
-    return f"{DASHBOARD}/{mode}payments/{purchase.payment_intent_id}"
+    return f"{DASHBOARD}/{mode}payments/{payment_intent_id}"
 
 
 def _rows(person: Person) -> Any:

@@ -26,7 +26,7 @@ class BuyerRevenue:
 
 @dataclass(frozen=True, slots=True)
 class WebhookHealth:
-    """Verified calls of one provider in the period, and how many of them were applied in the end."""
+    """Verified calls of one provider in the last 30 days, and how many of them were applied in the end."""
 
     provider: str
     received: int
@@ -44,7 +44,7 @@ class WebhookHealth:
 
 @dataclass(frozen=True, slots=True)
 class PaymentMetrics:
-    """The last `days` days. A view counts once a visit."""
+    """The last `days` days; the webhooks are held to their target over 30 in any case. A view counts once a visit."""
 
     days: int
     seen: int

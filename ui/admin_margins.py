@@ -7,13 +7,32 @@ import pandas as pd
 import streamlit as st
 
 from core import margins, packs
-from core.margins import MarginReport
+from core.margins import MarginReport, TypeMargin
 from core.models import Person
 from ui import acting, numbers, words
 
 _PLACE = "margins"
 _RATE, _WARNING, _LOW = "margin-rate", "margin-warning", "margin-low-balance"
-_SHARES = ("Margin as quoted", "Margin as estimated", "Margin as counted", "Margin confirmed")
+# A run as the form offers it, then the jobs that were made.
+_HEADS = (
+    "Type",
+    "Credits",
+    "Sells for",
+    "Costs",
+    "Margin",
+    "Jobs",
+    "Real cost",
+    "Estimated",
+    "Real",
+    "Confirmed",
+    "Note",
+)
+_SHARES = {
+    "Margin": "Of one run as the form offers it, at today's prices",
+    "Estimated": "Margin of the jobs, at what was estimated before each",
+    "Real": "Margin of the jobs, at the cost as best known",
+    "Confirmed": "Margin of the jobs whose cost fal.ai has confirmed",
+}
 
 
 def draw(person: Person) -> None:
@@ -46,24 +65,11 @@ def terms(report: MarginReport) -> str:
 
 
 def _table(report: MarginReport) -> None:
-    columns = ("Type", "Credits", "Jobs", "Cost, USD", *_SHARES, "Note")
-    rows: list[tuple[Any, ...]] = [
-        (
-            known.label,
-            f"{known.credits_per_unit} per {known.credit_unit}",
-            known.jobs,
-            known.actual.usd,
-            known.quoted_margin,
-            known.estimated_margin,
-            known.actual_margin,
-            known.confirmed_margin,
-            ("Too low" if known.is_low else "") if known.enabled else "Switched off",
-        )
-        for known in report.types
-    ]
+    rows = [_row(report, known) for known in report.types]
     plain = [[_plain(value) for value in row] for row in rows]
+    euros, dollars = (st.column_config.NumberColumn(format=f"{sign}%.3f") for sign in "€$")
     st.dataframe(
-        pd.DataFrame(plain, columns=list(columns)),
+        pd.DataFrame(plain, columns=list(_HEADS)),
         hide_index=True,
         height="content",
         row_height=40,
@@ -71,11 +77,38 @@ def _table(report: MarginReport) -> None:
         placeholder="",
         alt="Margin of each generation type",
         column_config={
-            "Cost, USD": st.column_config.NumberColumn(format="$%.2f"),
-            **dict.fromkeys(_SHARES, st.column_config.NumberColumn(format="percent")),
+            "Sells for": euros,
+            "Costs": dollars,
+            "Real cost": st.column_config.NumberColumn(format="$%.2f", help="Of these jobs, as best known"),
+            "Jobs": st.column_config.NumberColumn(help=f"Ended in the last {report.days} days, paid with credits"),
+            **{name: st.column_config.NumberColumn(format="percent", help=why) for name, why in _SHARES.items()},
         },
     )
-    numbers.download(columns, rows, file="margins")
+    numbers.download(
+        (*_HEADS, "Sold for, EUR", "Estimated, USD", "Confirmed, USD", "Confirmed jobs"),
+        [(*row, *_sums(report, known)) for row, known in zip(rows, report.types, strict=True)],
+        file="margins",
+    )
+
+
+def _row(report: MarginReport, known: TypeMargin) -> tuple[Any, ...]:
+    return (
+        known.label,
+        f"{known.credits_per_unit} per {known.credit_unit}",
+        report.sale(known.quoted) if known.quoted else None,
+        known.quoted.usd if known.quoted else None,
+        known.quoted_margin,
+        known.jobs,
+        known.actual.usd,
+        known.estimated_margin,
+        known.actual_margin,
+        known.confirmed_margin,
+        ("Too low" if known.is_low else "") if known.enabled else "Switched off",
+    )
+
+
+def _sums(report: MarginReport, known: TypeMargin) -> tuple[Any, ...]:
+    return report.sale(known.actual), known.estimated.usd, known.confirmed.usd, known.confirmed_jobs
 
 
 def _plain(value: Any) -> Any:

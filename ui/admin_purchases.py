@@ -1,57 +1,58 @@
-"""Everybody's purchases for admins, with the way to Stripe, and the flagged ones that wait for a decision."""
+"""Everybody's purchases for admins, with the way to Stripe, and the same as a file."""
 
 import math
+from decimal import Decimal
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from core import purchases
 from core.models import Person
-from core.purchases import Purchase
-from ui import acting, purchase_list, session, words
+from core.purchases import Purchase, Show
+from ui import numbers, purchase_list, session, words
 
-_PLACE = "flagged"
 _PAGE_SIZE = 10
+_FILE_PAGE = 500
 _PAGER_WIDTH = 340
 _PAGE, _SHOW = "purchases-page", "purchases-show"
-_SHOWS = {"all": "Everything", "paid": "Paid", "attention": "Needs attention"}
+_LABELS: dict[Show, str] = {
+    "all": "Everything",
+    "paid": "Paid",
+    "returned": "Refunded or disputed",
+    "unfinished": "Not finished",
+}
+_FILE_HEADS = (
+    *("Ordered", "Paid", "Person", "Credits", "Price, EUR", "State", "Refunded, EUR", "Lost, EUR"),
+    *("Credits taken back", "Credits kept back", "Came by", "Problem", "Order", "Session", "Payment"),
+)
 
 
 def draw(person: Person) -> None:
     st.space("small")
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         st.subheader("Purchases", anchor=False, width="content")
-        show = st.pills(
+        chosen = st.pills(
             "Show",
-            list(_SHOWS),
-            format_func=_SHOWS.__getitem__,
+            list(_LABELS),
+            format_func=_LABELS.__getitem__,
             default="all",
             required=True,
             key=_SHOW,
             label_visibility="collapsed",
             on_change=_to_first_page,
         )
-    flagged, _ = purchases.every(person, attention=True, page_size=_PAGE_SIZE)
-    acting.outcome(_PLACE)
-    for one in flagged:
-        _flag(one)
-    if show == "attention":
-        if not flagged:
-            st.markdown(":gray[Nothing waits for a decision.]")
-        return
-    found, total = purchases.every(
-        person,
-        status="paid" if show == "paid" else None,
-        page=int(st.session_state.get(_PAGE, 1)),
-        page_size=_PAGE_SIZE,
-    )
+    show: Show = chosen or "all"
+    page = int(st.session_state.get(_PAGE, 1))
+    found, total = purchases.every(person, show=show, page=page, page_size=_PAGE_SIZE)
     if not found:
-        st.markdown(":gray[No purchase yet.]")
+        st.markdown(":gray[No purchase yet.]" if show == "all" else ":gray[None of this kind.]")
         return
     _table(found)
-    pages = math.ceil(total / _PAGE_SIZE)
-    if pages > 1:
-        with st.container(horizontal=True, horizontal_alignment="right"):
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        numbers.download(_FILE_HEADS, lambda: _file(person, show, total), file=f"purchases-{show}")
+        pages = math.ceil(total / _PAGE_SIZE)
+        if pages > 1:
             st.pagination(pages, key=_PAGE, width=_PAGER_WIDTH)
 
 
@@ -69,7 +70,7 @@ def _table(found: tuple[Purchase, ...]) -> None:
             "Price, EUR": [float(one.euros) for one in found],
             "State": [purchase_list.state(one) for one in found],
             "Came by": [one.paid_through or "" for one in found],
-            "At Stripe": [purchases.stripe_link(one) for one in found],
+            "At Stripe": [purchases.payment_link(one.payment_intent_id) for one in found],
         }
     )
     st.dataframe(
@@ -81,32 +82,31 @@ def _table(found: tuple[Purchase, ...]) -> None:
         placeholder="",
         alt="Everybody's purchases, newest first",
         column_config={
-            "Credits": st.column_config.NumberColumn(format="localized"),
-            "Price, EUR": st.column_config.NumberColumn(format="€%.2f"),
-            "State": st.column_config.TextColumn(width="medium"),
-            "At Stripe": st.column_config.LinkColumn(display_text="Open"),
+            "Credits": st.column_config.NumberColumn(format="localized", width="small"),
+            "Price, EUR": st.column_config.NumberColumn(format="€%.2f", width="small"),
+            "State": st.column_config.TextColumn(width="large"),
+            "Came by": st.column_config.TextColumn(width="small", help="Who brought the news of the payment first"),
+            "At Stripe": st.column_config.LinkColumn(display_text="Open", width="small"),
         },
     )
 
 
-def _flag(one: Purchase) -> None:
-    """A payment that is not what was ordered: why, and the note of whoever has dealt with it."""
-    place = f"flag-{one.id}"
-    link = purchases.stripe_link(one)
-    with st.container(border=True, key=place):
-        who = f"{words.email(one.email or 'somebody')}, {words.credits(one.credits)} for {words.euros(one.euros)}"
-        at_stripe = f" [Open at Stripe]({link})" if link else ""
-        st.markdown(f"**{words.escape(one.flagged_reason or '')}** {who}. Nothing was granted for it.{at_stripe}")
-        with st.container(horizontal=True, vertical_alignment="bottom"):
-            st.text_input(
-                "What you did", key=f"{place}-reason", placeholder="Refunded at Stripe, credits granted by hand"
-            )
-            st.button("Mark as settled", key=f"{place}-settle", on_click=_resolve, args=(one, place))
+def _file(person: Person, show: Show, total: int) -> list[tuple[Any, ...]]:
+    """Every purchase, read when the button is pressed. What is ordered meanwhile waits for the next file."""
+    rows: dict[Any, tuple[Any, ...]] = {}
+    for page in range(1, math.ceil(total / _FILE_PAGE) + 1):
+        for one in purchases.every(person, show=show, page=page, page_size=_FILE_PAGE)[0]:
+            rows[one.id] = _file_row(one)
+    return list(rows.values())
 
 
-def _resolve(one: Purchase, place: str) -> None:
-    def act(person: Person) -> str:
-        purchases.resolve_flag(person, one.id, st.session_state.get(f"{place}-reason") or "")
-        return "Settled. The note is kept."
+def _file_row(one: Purchase) -> tuple[Any, ...]:
+    return (
+        *(one.created_at, one.paid_at, one.email, one.credits, one.euros, purchase_list.STATES[one.status]),
+        *(_euros(one.refunded_cents), _euros(one.lost_cents), one.taken_credits, one.frozen_credits),
+        *(one.paid_through, one.flagged_reason, str(one.id), one.stripe_session_id, one.payment_intent_id),
+    )
 
-    acting.attempt(_PLACE, act)
+
+def _euros(cents: int) -> Decimal:
+    return Decimal(cents) / 100

@@ -32,7 +32,7 @@ def draw(person: Person) -> None:
 
 
 def _figures(found: PaymentMetrics) -> None:
-    with st.grid(5, min_column_width=150, gap="small"):
+    with st.grid(4, min_column_width=150, gap="small"):
         _metric("Packs seen", words.number(found.seen), f"by {words.count(found.seen_by, 'person', 'people')}")
         _metric("Checkouts", words.number(found.checkouts), _rate(found.checkout_conversion, "bought"))
         _metric("Purchases", words.number(found.purchases), _rate(found.conversion, "of views"))
@@ -45,7 +45,7 @@ def _figures(found: PaymentMetrics) -> None:
             target = words.percent(WEBHOOK_TARGET)
             on_target = health.is_on_target
             _metric(
-                f"Webhooks, {name}",
+                f"Webhooks of {name}, 30 days",
                 value,
                 f"{note} · {'at' if on_target else 'below'} {target}",
                 "gray" if on_target else "red",

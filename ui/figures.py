@@ -31,6 +31,9 @@ def besides(overview: Overview) -> str:
     waiting, dead = overview.people_waiting, overview.inbox.get("dead", 0)
     parts = [f"{words.usd(overview.spent_month, 2)} spent this month"]
     parts.append("1 person waits for approval" if waiting == 1 else f"{words.number(waiting)} people wait for approval")
+    if overview.payments_flagged:
+        flagged = overview.payments_flagged
+        parts.append(f"{words.count(flagged, 'payment')} {'needs' if flagged == 1 else 'need'} a decision")
     if dead:
         parts.append(words.count(dead, "dead letter"))
     return " · ".join(parts)

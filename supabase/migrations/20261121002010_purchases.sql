@@ -54,7 +54,7 @@ create table public.credit_purchases (
 );
 comment on table public.credit_purchases is 'One row an order, written before Stripe is asked. The order id is our idempotency key at Stripe; status follows from the facts.';
 comment on column public.credit_purchases.paid_through is 'Who brought the news first.';
-comment on column public.credit_purchases.flagged_reason is 'Paid, but not what was ordered: nothing was granted for it, an admin decides.';
+comment on column public.credit_purchases.flagged_reason is 'Paid, but not what was ordered: nothing was granted for it, an admin decides. One problem a line.';
 comment on column public.credit_purchases.refunded_cents is 'Sum of the refunds that did not fail.';
 comment on column public.credit_purchases.lost_cents is 'Sum of the disputes that were lost.';
 comment on column public.credit_purchases.taken_credits is 'Credits taken back in proportion to refunds and lost disputes, what had to be owed included.';
@@ -69,6 +69,12 @@ create index credit_purchases_paid on public.credit_purchases (paid_at) where pa
 create trigger touch_updated_at before update on public.credit_purchases
   for each row execute function private.touch_updated_at();
 
+create function private.with_problems(p_known text, variadic p_problems text[]) returns text
+language sql immutable set search_path = '' as $$
+  select string_agg(distinct line, E'\n' order by line) from unnest(string_to_array(p_known, E'\n') || p_problems) line
+$$;
+comment on function private.with_problems is 'Problems that are known, one a line, and more of them: the same in whatever order they came.';
+
 create function private.keep_order() returns trigger language plpgsql set search_path = '' as $$
 begin
   if (new.id, new.user_id, new.pack, new.credits, new.amount_cents, new.currency)
@@ -79,9 +85,12 @@ begin
      or new.granted_credits < old.granted_credits then
     raise exception 'Order %: what was agreed and paid stays.', old.id using errcode = '23514';
   end if;
+  if new.flagged_reason is distinct from old.flagged_reason then
+    new.flag_resolved_at := null;
+  end if;
   return new;
 end $$;
-comment on function private.keep_order is 'Trigger: person, pack, price, session and payment of an order are fixed, a grant is final.';
+comment on function private.keep_order is 'Trigger: person, pack, price, session and payment of an order are fixed, a grant is final; a new problem is to be decided again.';
 create trigger keep_order before update on public.credit_purchases
   for each row execute function private.keep_order();
 
@@ -95,6 +104,9 @@ create index credit_entries_purchase on public.credit_entries (purchase_id) wher
 -- A checkout session grants once, whatever the keys say.
 create unique index credit_entries_one_grant on public.credit_entries (purchase_id) where kind = 'purchase';
 
-alter table public.webhook_events add column purchase_id uuid references public.credit_purchases (id);
+alter table public.webhook_events
+  add column purchase_id uuid references public.credit_purchases (id),
+  add column flag_resolved_at timestamptz;
 comment on column public.webhook_events.purchase_id is 'The purchase that a call of Stripe was about.';
+comment on column public.webhook_events.flag_resolved_at is 'When an admin dealt with a payment that is none of ours.';
 create index webhook_events_purchase on public.webhook_events (purchase_id) where purchase_id is not null;

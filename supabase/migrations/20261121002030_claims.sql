@@ -59,3 +59,15 @@ begin
 end $$;
 comment on function public.waive_owed is 'An admin forgives credits that a person owes since a refund, with a reason. p_key makes asking twice harmless.';
 grant execute on function public.waive_owed(uuid, uuid, int, text, text) to service_role;
+
+create function public.who_owe(p_actor uuid) returns jsonb
+language plpgsql stable security definer set search_path = '' as $$
+begin
+  perform private.require_admin(p_actor, 'who_owe');
+  return (
+    select coalesce(jsonb_agg(jsonb_build_object('user_id', a.user_id, 'email', p.email, 'full_name', p.full_name, 'owed', a.owed)
+                              order by a.owed desc, p.email), '[]')
+    from public.credit_accounts a join public.profiles p using (user_id) where a.owed > 0);
+end $$;
+comment on function public.who_owe is 'Who owes credits since a refund or a lost dispute, most first. For admins.';
+grant execute on function public.who_owe(uuid) to service_role;

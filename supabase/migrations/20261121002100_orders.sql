@@ -1,4 +1,4 @@
--- Orders: started before Stripe is asked, looked up while they are unfinished, settled by hand when they are odd.
+-- Orders: started before Stripe is asked, looked up while they are unfinished.
 -- Locks are always taken in the same order: the names of payments, then the account, then its purchases.
 
 create function private.euros(p_cents int) returns text language sql immutable set search_path = '' as $$
@@ -120,25 +120,3 @@ language sql security definer set search_path = '' as $$
 $$;
 comment on function public.record_receipt is 'Keeps the address of Stripe''s receipt, the latest one that Stripe gave.';
 grant execute on function public.record_receipt(uuid, text) to service_role;
-
-create function public.resolve_flag(p_actor uuid, p_order uuid, p_reason text) returns jsonb
-language plpgsql security definer set search_path = '' as $$
-declare
-  purchase public.credit_purchases;
-begin
-  perform private.require_admin(p_actor, 'resolve_flag');
-  if length(trim(coalesce(p_reason, ''))) = 0 then
-    perform private.refuse(422, 'INVALID_INPUT', 'Say what was done: the reason is kept.', '{"field": "reason"}');
-  end if;
-  select * into purchase from public.credit_purchases where id = p_order for no key update;
-  if not found or purchase.flagged_reason is null then
-    perform private.refuse(404, 'NOT_FOUND', 'There is no such flagged purchase.');
-  end if;
-  if purchase.flag_resolved_at is null then
-    update public.credit_purchases set flag_resolved_at = now() where id = p_order returning * into purchase;
-    perform private.note_action(p_actor, 'resolve_flag', p_order::text, jsonb_build_object('flagged', purchase.flagged_reason), null, p_reason);
-  end if;
-  return to_jsonb(purchase);
-end $$;
-comment on function public.resolve_flag is 'An admin has dealt with a flagged purchase (granted by hand, or refunded at Stripe) and says how.';
-grant execute on function public.resolve_flag(uuid, uuid, text) to service_role;

@@ -144,10 +144,12 @@ language sql security definer set search_path = '' as $$
   update public.payment_disputes d set purchase_id = p.id, user_id = p.user_id
   from public.credit_purchases p
   where p.id = p_purchase and d.payment_intent_id = p_intent and d.purchase_id is null and d.currency = p.currency;
-  update public.credit_purchases p set flagged_reason = least(p.flagged_reason, format('Money went back in %s.', upper(f.currency)))
-  from (select currency from public.payment_refunds where payment_intent_id = p_intent
-        union select currency from public.payment_disputes where payment_intent_id = p_intent) f
-  where p.id = p_purchase and f.currency <> p.currency
+  update public.credit_purchases p set flagged_reason = private.with_problems(p.flagged_reason, variadic f.problems)
+  from (select array_agg(distinct format('Money went back in %s.', upper(b.currency))) as problems
+        from (select currency from public.payment_refunds where payment_intent_id = p_intent
+              union select currency from public.payment_disputes where payment_intent_id = p_intent) b
+        where b.currency <> (select currency from public.credit_purchases where id = p_purchase)) f
+  where p.id = p_purchase and f.problems is not null
 $$;
 comment on function private.join_payment is
   'Refunds and disputes that came before their payment was known find their purchase. One in another currency is for an admin.';

@@ -1,5 +1,10 @@
 -- What Stripe says about a checkout session: paid grants once, whoever brings the news.
 
+create function private.paid_words(p_session jsonb) returns text language sql immutable set search_path = '' as $$
+  select format('Paid were %s %s cents.', coalesce(p_session ->> 'amount_total', 'no'), upper(coalesce(p_session ->> 'currency', '')))
+$$;
+comment on function private.paid_words is 'What was paid, as Stripe says it: any amount in any currency.';
+
 create function private.checkout_problem(p_purchase public.credit_purchases, p_session jsonb) returns text
 language sql stable set search_path = '' as $$
   select nullif(concat_ws(' ',
@@ -11,8 +16,7 @@ language sql stable set search_path = '' as $$
       format('It names pack %s, ordered was %s.', coalesce(p_session #>> '{metadata,pack}', 'nothing'), p_purchase.pack) end,
     case when (p_session ->> 'amount_total') is distinct from p_purchase.amount_cents::text
            or lower(p_session ->> 'currency') is distinct from p_purchase.currency then
-      format('Paid were %s %s cents, the price is %s %s cents.', coalesce(p_session ->> 'amount_total', 'no'),
-        upper(coalesce(p_session ->> 'currency', '')), p_purchase.amount_cents, upper(p_purchase.currency)) end
+      format('%s The price is %s %s cents.', private.paid_words(p_session), p_purchase.amount_cents, upper(p_purchase.currency)) end
   ), '')
 $$;
 comment on function private.checkout_problem is 'Why a paid session is not what was ordered, as sentences; null when it is.';
@@ -36,14 +40,16 @@ begin
     select * into purchase from public.credit_purchases where id = reference::uuid;
   end if;
   if purchase.id is null then
-    return jsonb_build_object('result', 'not_ours', 'problem', format('We made no checkout session %s.', session));
+    return jsonb_build_object('result', 'not_ours', 'problem',
+      case when paid then format('We made no checkout session %s. %s', session, private.paid_words(p_session)) end);
   end if;
   perform private.lock_names(array[intent]);
   perform 1 from public.credit_accounts where user_id = purchase.user_id for no key update;
   select * into purchase from public.credit_purchases where id = purchase.id for no key update;
   if purchase.stripe_session_id is not null and purchase.stripe_session_id <> session then
     return jsonb_build_object('result', 'not_ours', 'purchase', purchase.id,
-      'problem', format('Session %s names order %s, which has another session.', session, purchase.id));
+      'problem', case when paid then
+        format('Session %s names order %s, which has another session. %s', session, purchase.id, private.paid_words(p_session)) end);
   end if;
 
   was_paid := purchase.paid_at is not null;
@@ -64,7 +70,7 @@ begin
       checkout_progress = progress,
       paid_at = case when paid and problem is null then coalesce(paid_at, now()) else paid_at end,
       paid_through = case when paid and problem is null then coalesce(paid_through, p_source) else paid_through end,
-      flagged_reason = least(flagged_reason, problem)
+      flagged_reason = case when problem is null then flagged_reason else private.with_problems(flagged_reason, problem) end
   where id = purchase.id returning * into purchase;
   update public.credit_purchases
   set check_count = check_count + case when p_source = 'worker' then 1 else 0 end,

@@ -13,7 +13,7 @@ begin
     'checkouts', (select count(*) from public.product_events where event = 'checkout_started' and created_at >= since),
     'webhooks', (select coalesce(jsonb_agg(to_jsonb(w) order by w.provider), '[]') from (
       select provider, count(*) as received, count(*) filter (where status in ('processed', 'ignored')) as succeeded
-      from public.webhook_events where received_at >= since group by provider) w),
+      from public.webhook_events where received_at >= now() - interval '30 days' group by provider) w),
     'people', (select coalesce(jsonb_agg(to_jsonb(r) order by r.revenue_cents desc, r.email), '[]') from (
       select p.user_id, f.email, f.full_name, count(*) as purchases, sum(p.credits) as credits, sum(p.amount_cents) as gross_cents,
              sum(p.amount_cents - least(p.amount_cents, p.refunded_cents + p.lost_cents)) as revenue_cents
@@ -21,7 +21,7 @@ begin
       where p.paid_at >= since group by p.user_id, f.email, f.full_name) r));
 end $$;
 comment on function public.payment_metrics is
-  'Of the last days, for admins: how often the packs were seen, checkouts begun, webhooks received and applied by provider, and per person who paid: purchases, credits, gross and net revenue (cents).';
+  'Of the last days, for admins: how often the packs were seen, checkouts begun, and per person who paid: purchases, credits, gross and net revenue (cents). With the webhooks of the last 30 days by provider, received and applied.';
 grant execute on function public.payment_metrics(uuid, int) to service_role;
 
 create function public.margin_figures(p_actor uuid, p_days int default 90) returns jsonb

@@ -20,6 +20,7 @@ begin
       select sum(spent_usd) as total from public.spend_daily where day >= today - 14 and day < today group by day) days),
     'budget', private.team_state(p_actor),
     'people_waiting', (select count(*) from public.profiles where not is_approved and declined_at is null and is_active),
+    'payments_flagged', (select count(*) from private.flagged_payments),
     'worker_beat_at', (select max(beat_at) from private.workers),
     'fal', (select to_jsonb(p) - 'account_id' from private.provider_state p where provider = 'fal'),
     'audit', (select jsonb_build_object('ended_at', r.ended_at, 'violation_count', r.violation_count)
@@ -28,7 +29,7 @@ begin
       select status, count(*) as n from public.webhook_events group by status) counts));
 end $$;
 comment on function public.admin_overview is
-  'What an admin needs in five seconds: jobs running and stuck, ends, failures of the last hour, spend of today and the month (USD as text), the team''s balance, people waiting, worker, fal.ai, the last audit, the inbox.';
+  'What an admin needs in five seconds: jobs running and stuck, ends, failures of the last hour, spend of today and the month (USD as text), the team''s balance, people waiting, payments to decide, worker, fal.ai, the last audit, the inbox.';
 grant execute on function public.admin_overview(uuid) to service_role;
 
 create function private.quantiles(p_seconds float8[]) returns jsonb language sql immutable set search_path = '' as $$

@@ -130,7 +130,7 @@ def test_a_look_at_stripe_says_how_far_an_order_is(
 @pytest.mark.parametrize(
     ("tampered", "words"),
     [
-        ({"amount_total": 1}, "Paid were 1 EUR cents, the price is 1900 EUR cents."),
+        ({"amount_total": 1}, "Paid were 1 EUR cents. The price is 1900 EUR cents."),
         ({"amount_total": None}, "Paid were no EUR cents"),
         ({"currency": "usd"}, "Paid were 1900 USD cents"),
         ({"metadata": {"pack": "credits_1000"}}, "It names pack credits_1000, ordered was credits_100."),
@@ -160,13 +160,44 @@ def test_a_right_payment_is_granted_beside_a_wrong_one(shop: Shop) -> None:
     assert [shop.deliver(wrong), shop.deliver(right)] == ["flagged", "granted"]
     bought = shop.purchase(order)
     assert (bought["status"], bought["flagged_reason"] is not None) == ("paid", True)
+    flagged = shop.books.call("flagged_payments", p_actor=shop.books.admin)
+    assert [(row["purchase_id"], row["event_id"]) for row in flagged] == [(str(order.id), None)]
+    resolve = {"p_actor": shop.books.admin, "p_order": order.id, "p_reason": "Refunded"}
     with refused(422, "INVALID_INPUT"):
-        shop.books.call("resolve_flag", p_actor=shop.books.admin, p_order=order.id, p_reason="")
+        shop.books.call("resolve_flag", **(resolve | {"p_reason": " "}))
     with refused(403, "NOT_ALLOWED"):
-        shop.books.call("resolve_flag", p_actor=order.user, p_order=order.id, p_reason="Mine")
-    resolved = shop.books.call("resolve_flag", p_actor=shop.books.admin, p_order=order.id, p_reason="Refunded")
-    assert resolved["flag_resolved_at"] is not None
+        shop.books.call("resolve_flag", **(resolve | {"p_actor": order.user}))
+    shop.books.call("resolve_flag", **resolve)
+    with refused(404, "NOT_FOUND"):
+        shop.books.call("resolve_flag", **resolve)
     assert shop.books.value("select reason from admin_actions where action = 'resolve_flag'") == "Refunded"
+    shop.deliver(paid(order, amount_total=1))  # the same problem again is decided already
+    assert shop.books.call("flagged_payments", p_actor=shop.books.admin) == []
+    shop.deliver(paid(order, amount_total=2))  # another one is not
+    (again,) = shop.books.call("flagged_payments", p_actor=shop.books.admin)
+    assert again["problem"].count("Paid were") == 2
+
+
+def test_a_payment_for_what_we_did_not_make_waits_for_an_admin(shop: Shop) -> None:
+    user = shop.person()
+    known, unknown = shop.bought(user), Order(user)
+    second = Order(user, id=known.id)
+    for each in (unknown, second):
+        assert shop.deliver(event("checkout.session.expired", each.session("expired", "unpaid"))) == "not_ours"
+    assert shop.books.call("flagged_payments", p_actor=shop.books.admin) == []  # nobody paid
+    for each in (unknown, second):
+        assert shop.deliver(paid(each)) == "not_ours"
+    flagged = shop.books.call("flagged_payments", p_actor=shop.books.admin)
+    assert {(row["payment_intent_id"], row["purchase_id"]) for row in flagged} == {
+        (unknown.intent_id, None),
+        (second.intent_id, str(known.id)),
+    }
+    assert all("Paid were 1900 EUR cents." in row["problem"] for row in flagged)
+    assert shop.books.call("admin_overview", p_actor=shop.books.admin)["payments_flagged"] == 2
+    for row in flagged:
+        shop.books.call("resolve_flag", p_actor=shop.books.admin, p_event=row["event_id"], p_reason="Another shop")
+    assert shop.books.call("flagged_payments", p_actor=shop.books.admin) == []
+    assert shop.account(user) == (100, 0, 0, 0)
 
 
 def test_what_was_agreed_stays(shop: Shop) -> None:

@@ -150,6 +150,8 @@ def test_owed_credits_can_be_forgiven(shop: Shop) -> None:
     shop.books.race(*[("waive_owed", arguments)] * 4)
     assert shop.account(user) == (0, 0, 0, 70)
     assert shop.books.value("select count(*) from admin_actions where action = 'waive_owed'") == 1
+    (debt,) = shop.books.call("who_owe", p_actor=shop.books.admin)
+    assert (debt["user_id"], debt["owed"]) == (str(user), 70)
     for wrong in ({"p_amount": 71}, {"p_amount": 0}, {"p_amount": None}, {"p_reason": " "}):
         with shop.books.unchanged(), refused(422, "INVALID_INPUT"):
             shop.books.call("waive_owed", **(arguments | {"p_key": "two"} | wrong))
@@ -173,6 +175,8 @@ def test_money_in_another_currency_is_for_an_admin(shop: Shop, refund_first: boo
     bought = shop.purchase(order)
     assert (bought["flagged_reason"], bought["status"]) == ("Money went back in USD.", "paid")
     assert shop.account(order.user) == (100, 0, 0, 0)
+    shop.deliver(event("refund.created", order.refund(currency="gbp")))
+    assert shop.purchase(order)["flagged_reason"] == "Money went back in GBP.\nMoney went back in USD."
 
 
 # Disputes

@@ -35,7 +35,8 @@ def test_a_session_of_somebody_else_is_kept_for_an_admin(shop: Shop) -> None:
     order = Order(shop.person())
     assert shop.deliver(paid(order)) == "not_ours"
     kept = shop.books.one("select * from webhook_events")
-    assert (kept["status"], kept["error"]) == ("ignored", f"We made no checkout session {order.session_id}.")
+    problem = f"We made no checkout session {order.session_id}. Paid were 1900 EUR cents."
+    assert (kept["status"], kept["error"]) == ("ignored", problem)
     assert shop.books.value("select count(*) from credit_purchases") == 0
     assert shop.deliver(event("refund.created", order.refund())) == "unknown_payment"
     assert shop.deliver(event("charge.dispute.created", order.dispute(payment_intent=None))) == "not_ours"

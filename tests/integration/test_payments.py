@@ -24,8 +24,10 @@ from starlette.routing import Route
 from core import (
     credits,
     database,
+    flagged_payments,
     margins,
     offers,
+    operations,
     packs,
     payments,
     purchases,
@@ -471,22 +473,33 @@ def test_a_payment_that_is_not_what_was_ordered_grants_nothing(
     assert till.post_signed(event) == 200
     assert till.moves(person) == []
     flagged = purchases.by_session(person, session)
-    assert (flagged.status, flagged.needs_attention) == ("flagged", True)
+    assert flagged.status == "flagged"
     assert till.inbox()[-1]["result"] == "flagged"
-    assert flagged.id in {known.id for known in purchases.every(admin, attention=True, page_size=100)[0]}
+    waiting = next(known for known in flagged_payments.waiting(admin) if known.order_id == flagged.id)
+    assert (waiting.email, waiting.credits, waiting.euros) == (person.email, 500, Decimal(79))
+    assert operations.overview(admin).payments_flagged >= 1
     with pytest.raises(InvalidInput):
-        purchases.resolve_flag(admin, flagged.id, " ")
-    assert not purchases.resolve_flag(admin, flagged.id, "Refunded at Stripe").needs_attention
+        flagged_payments.resolve(admin, waiting, " ")
+    with pytest.raises(NotAllowed):
+        flagged_payments.resolve(person, waiting, "Mine")
+    flagged_payments.resolve(admin, waiting, "Refunded at Stripe")
+    assert flagged.id not in {known.order_id for known in flagged_payments.waiting(admin)}
+    with pytest.raises(NotFound):
+        flagged_payments.resolve(admin, waiting, "Again")
 
 
 def test_a_session_that_we_did_not_make_is_kept_and_grants_nothing(till: Till, buyer: Callable[..., Person]) -> None:
-    person = buyer()
+    person, admin = buyer(), buyer("admin")
     event = completed_event(till, till.start(person), id="cs_test_made_elsewhere", client_reference_id=str(uuid4()))
     before = till.moves(person)
     assert till.post_signed(event) == 200
     kept = till.inbox()[-1]
     assert (kept["status"], kept["result"], kept["event_type"]) == ("ignored", "not_ours", event["type"])
     assert "cs_test_made_elsewhere" in kept["error"]
+    waiting = next(known for known in flagged_payments.waiting(admin) if known.event_id == kept["id"])
+    assert (waiting.problem, waiting.payment_intent_id) == (kept["error"], event["data"]["object"]["payment_intent"])
+    flagged_payments.resolve(admin, waiting, "Sold in the other shop")
+    assert kept["id"] not in {known.event_id for known in flagged_payments.waiting(admin)}
     assert till.moves(person) == before
 
 
@@ -613,13 +626,14 @@ def test_admins_see_the_figures_and_others_do_not(till: Till, buyer: Callable[..
     schnell = next(each for each in report.types if each.generation_type == "image_flux_schnell")
     assert report.eur_per_credit == Decimal("0.139")
     assert schnell.quoted is not None
-    assert schnell.margin is not None
+    assert schnell.quoted_margin is not None
+    assert report.sale(schnell.quoted) == Decimal("0.139")
     saved = margins.save_settings(admin, usd_per_eur=Decimal("1.2345"), low_balance_credits=7)
     assert (saved.usd_per_eur, packs.terms().low_balance_credits) == (Decimal("1.2345"), 7)
-    listed, total = purchases.every(admin, status="paid", page_size=100)
+    listed, total = purchases.every(admin, show="paid", page_size=100)
     bought = next(known for known in listed if known.stripe_session_id == session)
     assert (total >= 1, bought.email) == (True, person.email)
-    assert str(bought.payment_intent_id) in str(purchases.stripe_link(bought))
+    assert str(bought.payment_intent_id) in str(purchases.payment_link(bought.payment_intent_id))
     for call in (revenue.payment_metrics, margins.margins):
         with pytest.raises(NotAllowed):
             call(person)
@@ -672,5 +686,6 @@ def test_owed_credits_are_seen_and_can_be_forgiven(till: Till, buyer: Callable[.
     purchases.waive_owed(admin, person.user_id, 40, "A gift", key)
     purchases.waive_owed(admin, person.user_id, 40, "A gift", key)
     assert credits.standing(person).owed == 60
+    assert (person.email, 60) in [(debt.email, debt.owed) for debt in purchases.who_owe(admin)]
     with pytest.raises(InvalidInput):
         purchases.waive_owed(admin, person.user_id, 61, "Too much", uuid4().hex)

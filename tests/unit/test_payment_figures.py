@@ -1,13 +1,16 @@
 """Margins, revenue and packs: what is reckoned from the figures of the database."""
 
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 import pytest
 
+from core import margins
 from core.margins import Earned
 from core.packs import Pack
 from core.revenue import BuyerRevenue, PaymentMetrics, WebhookHealth
+from tests.unit.ui import doubles
 
 
 @pytest.mark.parametrize(
@@ -58,3 +61,71 @@ def test_webhooks_are_held_to_their_target() -> None:
     assert found.webhook("stripe").rate == Decimal("0.98")
     unused = found.webhook("nobody")
     assert (unused.rate, unused.is_on_target) == (None, True)
+
+
+# Margins, from the figures of the database and what the form offers. A run of Flux Dev is 5 credits: €0.50, $0.55.
+
+
+def report(monkeypatch: pytest.MonkeyPatch, **jobs: Any) -> margins.MarginReport:
+    """The report about one type whose jobs were these, when a credit sells for €0.10 and is to earn 30%."""
+    row = {
+        "generation_type": "image_flux_dev",
+        "label": "Flux Dev",
+        "enabled": True,
+        "credits_per_unit": 5,
+        "credit_unit": "image",
+        "jobs": 0,
+        "credits": 0,
+        "estimated_usd": "0",
+        "actual_usd": "0",
+        "confirmed_jobs": 0,
+        "confirmed_credits": 0,
+        "confirmed_usd": "0",
+    }
+    state = {
+        "days": 90,
+        "usd_per_eur": "1.1000",
+        "margin_warning": "0.300",
+        "lowest_cents_per_credit": "10.000000",
+        "sold": {"credits": 300, "cents": 4500},
+        "types": [row | jobs],
+    }
+
+    class Answers:
+        def call(self, function: str, **_parameters: Any) -> Any:
+            assert function == "margin_figures"
+            return state
+
+    monkeypatch.setattr(margins, "get_database", Answers)
+    monkeypatch.setattr(margins, "offers", doubles.offers)
+    return margins.margins(doubles.person(role="admin"))
+
+
+def test_a_run_is_reckoned_at_the_lowest_price_of_a_credit(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = report(monkeypatch)
+    (dev,) = found.types
+    assert dev.quoted is not None
+    assert (found.sale(dev.quoted), dev.quoted.usd) == (Decimal("0.50"), Decimal("0.025"))
+    assert dev.quoted_margin == 1 - Decimal("0.025") / Decimal("0.55")
+    assert (dev.actual_margin, dev.estimated_margin, dev.confirmed_margin) == (None, None, None)
+    assert (found.eur_per_credit_sold, found.low) == (Decimal("0.15"), ())
+
+
+@pytest.mark.parametrize(
+    ("jobs", "is_low"),
+    [
+        ({"credits": 10, "estimated_usd": "0.10", "actual_usd": "0.77"}, False),  # 30% of $1.10 stays
+        ({"credits": 10, "estimated_usd": "0.10", "actual_usd": "0.78"}, True),
+        ({"credits": 0, "actual_usd": "0.10"}, False),  # failed jobs that were billed bring nothing to compare with
+    ],
+)
+def test_what_earns_too_little_is_marked(monkeypatch: pytest.MonkeyPatch, jobs: dict[str, Any], is_low: bool) -> None:
+    assert bool(report(monkeypatch, jobs=2, **jobs).low) is is_low
+
+
+def test_a_run_that_costs_too_much_today_is_marked_whatever_it_earned_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    dear = {"image_flux_dev": doubles.offer("image_flux_dev", credits=5, unit="image", price="0.5")}
+    monkeypatch.setattr(doubles, "offers", lambda: dear)
+    (dev,) = report(monkeypatch, jobs=2, credits=10, estimated_usd="0.05", actual_usd="0.05").low
+    assert dev.actual_margin is not None
+    assert dev.actual_margin > Decimal("0.9")

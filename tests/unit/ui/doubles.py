@@ -215,7 +215,6 @@ def purchase(**changes: Any) -> Purchase:
             taken_credits=0,
             frozen_credits=0,
             flagged_reason=None,
-            flag_resolved_at=None,
             created_at=NOON,
         ),
         **changes,

@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core import chores, margins, prices, purchases, revenue
+from core import chores, flagged_payments, margins, prices, purchases, revenue
+from core.flagged_payments import FlaggedPayment
 from core.margins import Earned, MarginReport, TypeMargin
 from core.models import Person
 from core.prices import PriceSync
-from core.purchases import Purchase
+from core.purchases import Debt, Purchase
 from core.revenue import BuyerRevenue, PaymentMetrics, WebhookHealth
 from tests.unit.ui import doubles
 from tests.unit.ui.studio import Studio, words_on
@@ -53,12 +54,12 @@ class Money:
     """What the core knows, and what was done to it."""
 
     def __init__(self) -> None:
-        self.flagged: list[Purchase] = []
+        self.flagged: list[FlaggedPayment] = []
+        self.debts: list[Debt] = []
         self.done: list[tuple[Any, ...]] = []
 
-    def every(self, _person: Person, *, attention: bool = False, **_more: Any) -> tuple[tuple[Purchase, ...], int]:
-        found = self.flagged if attention else [doubles.purchase(email="mara@studio.example")]
-        return tuple(found), len(found)
+    def every(self, _person: Person, **_wanted: Any) -> tuple[tuple[Purchase, ...], int]:
+        return (doubles.purchase(email="mara@studio.example"),), 1
 
 
 @pytest.fixture
@@ -67,8 +68,11 @@ def money(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> Money:
     money = Money()
     monkeypatch.setattr(revenue, "payment_metrics", lambda _person, days: METRICS if days == 30 else None)
     monkeypatch.setattr(purchases, "every", money.every)
-    monkeypatch.setattr(purchases, "stripe_link", lambda one: f"https://stripe.test/{one.payment_intent_id}")
-    monkeypatch.setattr(purchases, "resolve_flag", lambda *call: money.done.append(call))
+    monkeypatch.setattr(purchases, "payment_link", lambda intent: f"https://stripe.test/{intent}" if intent else None)
+    monkeypatch.setattr(purchases, "who_owe", lambda _person: tuple(money.debts))
+    monkeypatch.setattr(purchases, "waive_owed", lambda *call: money.done.append(call))
+    monkeypatch.setattr(flagged_payments, "waiting", lambda _person: tuple(money.flagged))
+    monkeypatch.setattr(flagged_payments, "resolve", lambda *call: money.done.append(call))
     monkeypatch.setattr(margins, "margins", lambda _person: REPORT)
     monkeypatch.setattr(margins, "save_settings", lambda _person, **changes: money.done.append(("terms", changes)))
     monkeypatch.setattr(prices, "history", lambda _person, _limit: ())
@@ -92,8 +96,8 @@ def test_the_funnel_the_baskets_and_the_webhooks(studio: Studio, money: Money) -
     assert shown["Purchases"] == ("2", "17% of views")
     assert shown["Average basket"] == ("€49", "€98 in all")
     assert shown["Per buyer"] == ("€79", "€79 kept")
-    assert shown["Webhooks, Stripe"] == (r"98\.5%", "197 of 200 · below 99%")
-    assert shown["Webhooks, fal.ai"][0] == "None yet"
+    assert shown["Webhooks of Stripe, 30 days"] == (r"98\.5%", "197 of 200 · below 99%")
+    assert shown["Webhooks of fal.ai, 30 days"][0] == "None yet"
     assert list(app.table[0].value["Posted"]) == [r"Not posted · HTTP 500\."]
     assert money.done == []
 
@@ -118,18 +122,34 @@ def test_the_terms_are_saved_as_they_were_typed(money: Money) -> None:
 
 
 def test_a_flagged_payment_waits_for_the_note_of_an_admin(money: Money) -> None:
-    flagged = doubles.purchase(status="flagged", flagged_reason="Wrong *amount*: €7.90.", email="lea@studio.example")
-    money.flagged = [flagged]
+    order = FlaggedPayment(doubles.ME, None, doubles.NOON, "Wrong *amount*.", "lea@studio.example", 500, 7900, "pi_1")
+    foreign = FlaggedPayment(None, 7, doubles.NOON, "We made no checkout session cs_1.", None, None, None, None)
+    money.flagged = [order, foreign]
     app = opened()
-    assert r"**Wrong \*amount\*" in words_on(app)
-    app.text_input(key=f"flag-{flagged.id}-reason").set_value("Refunded")
-    app.button(key=f"flag-{flagged.id}-settle").click().run()
-    [(who, order, reason)] = money.done
-    assert (who.user_id, order, reason) == (doubles.ME, flagged.id, "Refunded")
+    text = words_on(app)
+    assert r"**Wrong \*amount\*\.** lea@studio\.example ordered 500 credits for €79" in text
+    assert r"**We made no checkout session cs\_1\.** Told by Stripe on 20 Nov" in text
+    app.text_input(key=f"flag-event-{foreign.event_id}-reason").set_value("Another shop")
+    app.button(key=f"flag-event-{foreign.event_id}-settle").click().run()
+    [(who, settled, reason)] = money.done
+    assert (who.user_id, settled, reason) == (doubles.ME, foreign, "Another shop")
+
+
+def test_owed_credits_are_forgiven_with_a_reason_once(money: Money) -> None:
+    money.debts = [Debt(doubles.ME, "lea@studio.example", "Lea", 70)]
+    app = opened()
+    place = f"debt-{doubles.ME}"
+    assert "owes **70 credits**" in words_on(app)
+    app.number_input(key=f"{place}-amount").set_value(30)
+    app.text_input(key=f"{place}-reason").set_value("Our mistake")
+    app.button(key=f"{place}-forgive").click().run()
+    [(who, user, amount, reason, _key)] = money.done
+    assert (who.user_id, user, amount, reason) == (doubles.ME, doubles.ME, 30, "Our mistake")
+    assert app.toast[0].value == "30 credits forgiven."
 
 
 def test_purchases_lead_to_stripe(money: Money) -> None:
-    assert money.flagged == []
+    assert money.done == []
     table = next(frame.value for frame in opened().dataframe if "At Stripe" in frame.value.columns)
     assert list(table["At Stripe"]) == ["https://stripe.test/pi_1"]
     assert list(table["Person"]) == ["mara@studio.example"]
