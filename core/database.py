@@ -8,7 +8,6 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
-from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +16,7 @@ from postgrest import APIError, CountMethod, SyncPostgrestClient
 
 from core import errors
 from core.log import get_logger
+from core.once import Once
 from core.settings import Settings, get_settings
 from supabase import Client, ClientOptions, create_client
 
@@ -177,7 +177,7 @@ def money(value: Any) -> Decimal:
     return Decimal(str(value))
 
 
-@lru_cache(maxsize=1)
+@Once
 def get_database() -> Database:
     """The process's own Database, from its settings."""
     return Database(get_settings())

@@ -6,7 +6,6 @@ once in a job's life, and an end that is not clear is never taken for a failure 
 
 import random
 import time
-from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +23,7 @@ from core.errors import (
 from core.fal.queue import FalQueue, Submitted
 from core.fal.reasons import plain_words
 from core.log import get_logger
+from core.once import Once
 from core.polling import first_check_seconds
 from core.sealing import token_for
 from core.settings import get_settings
@@ -36,7 +36,7 @@ BUSY = "fal.ai is busy. The job is sent as soon as there is room."
 RECORD_PAUSES = (0.2, 0.5, 1.0, 2.0)  # seconds between the tries to write down that fal.ai has a job
 
 
-@lru_cache(maxsize=1)
+@Once
 def get_queue() -> FalQueue:
     """The process's own client of fal.ai's queue; safe to share between threads."""
     return FalQueue(get_settings())

@@ -46,9 +46,9 @@ def until(condition: Condition, what: str, seconds: float = LONGEST_WAIT) -> Any
 
 def forget_everything() -> None:
     """Nothing that `core` keeps per process outlives this: the next call reads the environment anew."""
-    if database.get_database.cache_info().currsize:
+    if database.get_database.made:
         database.get_database().http.close()
-    if sending.get_queue.cache_info().currsize:
+    if sending.get_queue.made:
         sending.get_queue()._http.close()
     for kept in (settings.get_settings, database.get_database, sending.get_queue):
         kept.cache_clear()

@@ -134,7 +134,7 @@ def creation_like(more: dict[str, Any]) -> dict[str, Any]:
 
 def forget() -> None:
     """Close what the product keeps for the life of a process, so that it reads its settings anew."""
-    if get_database.cache_info().currsize:
+    if get_database.made:
         get_database().http.close()
     if get_account.cache_info().currsize:
         get_account()._http.close()

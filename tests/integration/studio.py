@@ -135,10 +135,10 @@ def studio_fixture(
         patch.setattr("core.settings.ENV_FILE", tmp_path_factory.mktemp("env") / "none")
         _forget()
         fal.control("behaviour", {"speed": 0, "tiny_outputs": True, "seed": 1})
-        queue = sending.get_queue()  # made before threads ask for it at once, and each makes one
         yield Studio(fal, sql, pool, Worker())
         get_database().http.close()
-        queue._http.close()
+        if sending.get_queue.made:
+            sending.get_queue.made._http.close()
         _forget()
 
 

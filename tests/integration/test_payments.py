@@ -83,7 +83,7 @@ def shared_sim(tmp_path_factory: pytest.TempPathFactory, endpoint: str) -> Itera
 
 def forget_everything() -> None:
     """The settings, and the connections that were made with them."""
-    if database.get_database.cache_info().currsize:
+    if database.get_database.made:
         database.get_database().http.close()
     stripe_api.connection_pool().close()
     for made in (settings.get_settings, database.get_database, stripe_api.get_client, stripe_api.connection_pool):
