@@ -8,13 +8,14 @@ from core.database import EXACT, fetch, fetch_counted, get_database
 from core.errors import DatabaseError, FalError, InvalidInput, NotFound, Refused
 from core.inputs import source_megapixels
 from core.log import get_logger
-from core.models import OPEN_STATUSES, Job, JobEvent, JobPage, Person
+from core.models import OPEN_STATUSES, Job, JobEvent, JobFilter, JobPage, Person
 from core.offers import offers
 from core.reconcile import ask_to_cancel, look_at
 from core.rows import JOB_COLUMNS, event_of, job_of
 from core.sending import send
 
 log = get_logger(__name__)
+EVERYTHING = JobFilter()
 
 
 def submit(
@@ -90,7 +91,7 @@ def delete_media(person: Person, job_id: UUID) -> None:
 
 def check_again(person: Person, job_id: UUID) -> Job:
     """Look at fal.ai now instead of later. Never sends anything a second time. Raises NotFound."""
-    rows = fetch(_rows(person).select("*").eq("id", str(job_id)), "generation_jobs")
+    rows = fetch(rows_of(person).select("*").eq("id", str(job_id)), "generation_jobs")
     if not rows:
         raise NotFound("There is no such job.")
     update = look_at(rows[0]) if rows[0]["status"] in OPEN_STATUSES else None
@@ -101,7 +102,7 @@ def check_again(person: Person, job_id: UUID) -> Job:
 
 def get(person: Person, job_id: UUID) -> Job:
     """One job with its outputs. Raises NotFound, also for a job of somebody else."""
-    rows = fetch(_rows(person).select(JOB_COLUMNS).eq("id", str(job_id)), "generation_jobs")
+    rows = fetch(rows_of(person).select(JOB_COLUMNS).eq("id", str(job_id)), "generation_jobs")
     if not rows:
         raise NotFound("There is no such job.")
     return _with_outputs(rows)[0]
@@ -110,7 +111,7 @@ def get(person: Person, job_id: UUID) -> Job:
 def list_open(person: Person) -> tuple[Job, ...]:
     """The person's own jobs that have not ended, newest first."""
     query = (
-        _rows(person)
+        rows_of(person)
         .select("*")
         .eq("user_id", str(person.user_id))
         .in_("status", OPEN_STATUSES)
@@ -126,30 +127,55 @@ def list_finished(
     *,
     page: int = 1,
     page_size: int = 12,
-    media_kinds: tuple[str, ...] = (),
-    status: str | None = None,
-    text: str = "",
+    matching: JobFilter = EVERYTHING,
     everyone: bool = False,
 ) -> JobPage:
     """One page of ended jobs, newest first, with their outputs; `everyone` shows an admin all people's."""
-    query = _rows(person).select(JOB_COLUMNS, count=EXACT)
-    query = query.eq("status", status) if status else query.in_("status", ("completed", "failed", "cancelled"))
+    query = narrowed(rows_of(person).select(JOB_COLUMNS, count=EXACT), matching, status=matching.status)
     if not (everyone and person.is_admin):
         query = query.eq("user_id", str(person.user_id))
-    if media_kinds:
-        query = query.in_("media_kind", media_kinds)
-    if text.strip():
-        query = query.ilike("prompt", f"%{_like(text.strip())}%")
     first = (max(page, 1) - 1) * page_size
     query = query.order("created_at", desc=True).order("id", desc=True).range(first, first + page_size - 1)
     rows, total = fetch_counted(query, "generation_jobs")
     return JobPage(jobs=_with_outputs(rows), total=total, page=max(page, 1), page_size=page_size)
 
 
+def narrowed(query: Any, matching: JobFilter, *, status: str | None) -> Any:
+    """A query on ended jobs with what a filter asks for, except for the status, which is given apart."""
+    if status == "late":
+        query = query.is_("is_late", "true")
+    elif status == "failed":
+        query = query.eq("status", "failed").is_("is_late", "false")
+    else:
+        query = query.eq("status", status) if status else query.in_("status", ("completed", "failed", "cancelled"))
+    if matching.media_kinds:
+        query = query.in_("media_kind", matching.media_kinds)
+    if matching.generation_type:
+        query = query.eq("generation_type", matching.generation_type)
+    if matching.campaign_id:
+        query = query.eq("campaign_id", str(matching.campaign_id))
+    if matching.created_from:
+        query = query.gte("created_at", matching.created_from.isoformat())
+    if matching.created_before:
+        query = query.lt("created_at", matching.created_before.isoformat())
+    if matching.text.strip():
+        query = query.ilike("prompt", f"%{_like(matching.text.strip())}%")
+    return query
+
+
+def campaign_names(person: Person) -> dict[UUID, str]:
+    """The campaigns that the person may see, newest first, to choose one from."""
+    campaigns = get_database().rows_of(person.access_token).from_("campaigns")
+    rows = fetch(
+        campaigns.select("id,name").order("created_at", desc=True).order("id", desc=True).limit(200), "campaigns"
+    )
+    return {UUID(row["id"]): row["name"] for row in rows}
+
+
 def recent(person: Person, limit: int = 8) -> tuple[Job, ...]:
     """The person's newest jobs that have something to show."""
     query = (
-        _rows(person)
+        rows_of(person)
         .select(JOB_COLUMNS)
         .eq("user_id", str(person.user_id))
         .eq("status", "completed")
@@ -174,7 +200,8 @@ def story(person: Person, job_id: UUID) -> tuple[JobEvent, ...]:
     return tuple(event_of(row) for row in rows)
 
 
-def _rows(person: Person) -> Any:
+def rows_of(person: Person) -> Any:
+    """The jobs that the person may see, to be queried."""
     return get_database().rows_of(person.access_token).from_("generation_jobs")
 
 

@@ -111,6 +111,11 @@ class Job:
     error_message: str | None
     fal_request_id: str | None
     retried_from: UUID | None
+    retried_as: UUID | None  # the latest job that tries this one again
+    is_automatic_retry: bool  # nobody asked for it: fal.ai's machines had failed and nothing was billed
+    campaign_id: UUID | None
+    clip_id: UUID | None
+    clip_step: str | None
     is_late: bool  # a success that came after we had given up: delivered, not charged
     cancel_requested_at: datetime | None
     created_at: datetime
@@ -142,6 +147,7 @@ class JobEvent:
 
     happened_at: datetime
     event: str  # created, submitted, in_progress, completed, failed, cancelled, cost_confirmed, …
+    by: str | None  # who brought it: person, worker, webhook, poll, submit, admin
     message: str | None
     credits: int | None
     usd: Decimal | None
@@ -174,6 +180,27 @@ class Quote:
     billable_units: Decimal  # in fal's price unit: megapixels, images, seconds, …
     unit_price_usd: Decimal
     estimated_usd: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """Which ended jobs are meant. What is left out does not narrow; `text` is looked for in prompts.
+
+    `status` is completed, failed, cancelled or late (delivered after it had been closed; those are not failed here).
+    Moments: from the first one on, before the second one.
+    """
+
+    media_kinds: tuple[str, ...] = ()
+    status: str | None = None
+    generation_type: str | None = None
+    campaign_id: UUID | None = None
+    created_from: datetime | None = None
+    created_before: datetime | None = None
+    text: str = ""
+
+    @property
+    def is_empty(self) -> bool:
+        return self == JobFilter()
 
 
 @dataclass(frozen=True, slots=True)

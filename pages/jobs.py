@@ -5,24 +5,15 @@ import math
 import streamlit as st
 
 from core import jobs
-from core.models import JobPage, Person
-from ui import cards, describe, detail, guard, job_table, live, selection, shell
+from core.models import JobFilter, JobPage, Person
+from ui import cards, detail, guard, job_filters, job_table, live, retry_all, selection, shell
 
 PAGE_SIZE = 12
 PAGER_WIDTH = 340
-PAGE, VIEW, MEDIA, STATUS, TEXT = "jobs-page", "jobs-view", "jobs-media", "jobs-status", "jobs-text"
+VIEW = "jobs-view"
 VIEWS = {"gallery": ":material/grid_view: Gallery", "table": ":material/table_rows: Table"}
-STATUSES = {"": "Any status", **describe.STATUS}
 
 person = guard.require()
-
-
-def to_first_page() -> None:
-    st.session_state[PAGE] = 1
-
-
-def clear_filters() -> None:
-    st.session_state.update({MEDIA: [], STATUS: "", TEXT: "", PAGE: 1})
 
 
 def draw_heading() -> tuple[str, bool]:
@@ -44,47 +35,14 @@ def draw_heading() -> tuple[str, bool]:
     return str(view), selecting
 
 
-def draw_filters() -> tuple[tuple[str, ...], str | None, str]:
-    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        media = st.pills(
-            "Kind",
-            list(describe.MEDIA),
-            selection_mode="multi",
-            format_func=describe.MEDIA.__getitem__,
-            key=MEDIA,
-            label_visibility="collapsed",
-            on_change=to_first_page,
-        )
-        with st.container(horizontal=True, width="content", vertical_alignment="center"):
-            status = st.selectbox(
-                "Status",
-                list(STATUSES),
-                format_func=STATUSES.__getitem__,
-                key=STATUS,
-                label_visibility="collapsed",
-                on_change=to_first_page,
-                width=150,
-            )
-            text = st.text_input(
-                "Search prompts",
-                key=TEXT,
-                placeholder="Search prompts",
-                label_visibility="collapsed",
-                icon=":material/search:",
-                on_change=to_first_page,
-                width=190,
-            )
-    return tuple(media), status or None, (text or "").strip()
-
-
-def find(person: Person, media: tuple[str, ...], status: str | None, text: str) -> JobPage:
+def find(person: Person, matching: JobFilter) -> JobPage:
     """The page that is asked for; the last one when the list has become shorter than that."""
-    wanted = int(st.session_state.get(PAGE, 1))
-    found = jobs.list_finished(person, page=wanted, page_size=PAGE_SIZE, media_kinds=media, status=status, text=text)
+    wanted = int(st.session_state.get(job_filters.PAGE, 1))
+    found = jobs.list_finished(person, page=wanted, page_size=PAGE_SIZE, matching=matching)
     last = max(1, math.ceil(found.total / PAGE_SIZE))
     if wanted > last:
-        st.session_state[PAGE] = last
-        found = jobs.list_finished(person, page=last, page_size=PAGE_SIZE, media_kinds=media, status=status, text=text)
+        st.session_state[job_filters.PAGE] = last
+        found = jobs.list_finished(person, page=last, page_size=PAGE_SIZE, matching=matching)
     return found
 
 
@@ -96,26 +54,27 @@ def draw_pages(found: JobPage) -> None:
         st.markdown(f":small[:gray[{first}–{last} of {found.total:,} {noun}]]", width="content")
         pages = math.ceil(found.total / found.page_size)
         if pages > 1:
-            st.pagination(pages, key=PAGE, width=PAGER_WIDTH)
+            st.pagination(pages, key=job_filters.PAGE, width=PAGER_WIDTH)
 
 
 def draw_finished(person: Person, anything_running: bool) -> None:
-    if not anything_running and not st.session_state.get(TEXT) and not has_any(person):
+    if not anything_running and not has_any(person):
         sentence = "Everything you generate lands on this page and stays here."
         if cards.empty("Nothing here yet", sentence, "Make your first image", key="jobs"):
             st.switch_page(shell.PAGES / "generate.py")
         return
     st.space("small")
     view, selecting = draw_heading()
-    media, status, text = draw_filters()
-    found = find(person, media, status, text)
+    matching = job_filters.draw(person)
+    if matching.status == "failed":
+        retry_all.offer(person, matching)
+    found = find(person, matching)
     if not found.jobs:
-        if media or status or text:
-            cards.empty(
-                "No job like that", "Nothing matches these filters.", "Clear filters", clear_filters, key="filter"
-            )
-        else:
+        if matching.is_empty:
             st.markdown(":gray[What you have running lands here when it is done.]")
+        else:
+            sentence = "Nothing matches these filters."
+            cards.empty("No job like that", sentence, "Clear filters", job_filters.clear, key="filter")
         return
     if view == "gallery":
         if selecting:

@@ -6,6 +6,7 @@ from uuid import UUID
 import streamlit as st
 
 from core.campaigns import STEPS, Step
+from core.models import Job
 
 Dialog = Literal["campaign", "details", "deleted", "clip", "generate"]
 
@@ -42,6 +43,12 @@ def open_campaign(campaign_id: UUID) -> None:
 def open_clip(clip_id: UUID) -> None:
     st.query_params[_CLIP] = str(clip_id)
     st.query_params.pop(_STEP, None)
+
+
+def of_step(job: Job) -> dict[str, str]:
+    """The address of the clip's step that a job was made for, as far as it was made for one."""
+    found = {_CAMPAIGN: job.campaign_id, _CLIP: job.clip_id, _STEP: job.clip_step}
+    return {name: str(value) for name, value in found.items() if value}
 
 
 def open_step(clip_id: UUID, wanted: Step) -> None:

@@ -73,7 +73,8 @@ def running(job: Job) -> None:
 
 
 def _kind_and_credits(job: Job) -> str:
-    return f"{describe.kind(job)} · {words.credits(job.credits_held)}" if job.credits_held else describe.kind(job)
+    facts = [describe.kind(job), words.credits(job.credits_held) if job.credits_held else None, describe.again(job)]
+    return " · ".join(fact for fact in facts if fact)
 
 
 def cancel(job: Job) -> None:

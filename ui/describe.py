@@ -51,14 +51,23 @@ def length(job: Job) -> Decimal | None:
 
 
 def caption(job: Job, now: datetime, tz: tzinfo) -> str:
-    """Video 0:05 · 1 h ago."""
+    """Video 0:05 · 1 h ago; Image · Failed · tried again · 1 h ago."""
     seconds = length(job)
     what = f"{kind(job)} {words.clip_length(seconds)}" if seconds else kind(job)
     if len(job.outputs) > 1:
         what = words.count(len(job.outputs), kind(job).lower())
     if job.status != "completed":
         what = f"{kind(job)} · {status(job)}"
+    if tried := again(job):
+        what = f"{what} · {tried}"
     return f"{what} · {words.ago(job.completed_at or job.created_at, now, tz)}"
+
+
+def again(job: Job) -> str | None:
+    """Whether this is a try that nobody asked for, or a failed one that was tried again."""
+    if job.is_automatic_retry:
+        return "tried again by itself"
+    return "tried again" if job.retried_as is not None and not job.is_late else None
 
 
 def progress(job: Job, now: datetime) -> float:

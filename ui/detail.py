@@ -10,7 +10,20 @@ from core import jobs, media
 from core.errors import NotFound
 from core.filetypes import EXTENSIONS
 from core.models import Job, Output, Person
-from ui import archives, cards, describe, guard, outputs, reuse, session, story, transcript, words
+from ui import (
+    archives,
+    campaign_address,
+    cards,
+    describe,
+    guard,
+    outputs,
+    reuse,
+    session,
+    shell,
+    story,
+    transcript,
+    words,
+)
 
 WIDTH = 1040
 
@@ -40,6 +53,7 @@ def _body(job: Job) -> None:
         _outputs(job)
         _actions(person, job)
         st.table(_facts(job), border="horizontal", alt="Facts about this job")
+        _campaign(person, job)
     with right:
         _words_of(job)
         _story(person, job)
@@ -68,12 +82,28 @@ def _actions(person: Person, job: Job) -> None:
         _downloads(job)
         if job.is_open and job.user_id == person.user_id:
             _open_actions(person, job)
-        if job.status in ("failed", "cancelled") and job.user_id == person.user_id and st.button("Try again"):
-            _try_again(person, job)
+        if job.user_id == person.user_id:
+            _retry_actions(person, job)
         reuse.again(job)
         reuse.as_input(job)
         with st.popover("Copy link", type="tertiary"):
             st.code(_link(job), language=None)
+
+
+def _retry_actions(person: Person, job: Job) -> None:
+    """One way on from a job that came to nothing: a new try, or the one there is already."""
+    if job.retried_as is not None:
+        if st.button("Open the next try"):
+            _go_to(job.retried_as)
+    elif job.status in ("failed", "cancelled") and not job.is_late and st.button("Try again"):
+        _try_again(person, job)
+    if job.retried_from is not None and st.button("Open the try before", type="tertiary"):
+        _go_to(job.retried_from)
+
+
+def _go_to(job_id: UUID) -> None:
+    st.query_params["job"] = str(job_id)
+    st.rerun()
 
 
 def _try_again(person: Person, job: Job) -> None:
@@ -82,9 +112,8 @@ def _try_again(person: Person, job: Job) -> None:
     new_id: UUID = st.session_state.setdefault(key, uuid4())
     with guard.told():
         made = jobs.retry(person, job.id, new_id=new_id)
-        st.query_params["job"] = str(made.id)
         del st.session_state[key]
-        st.rerun()
+        _go_to(made.id)
 
 
 def _open_actions(person: Person, job: Job) -> None:
@@ -140,9 +169,21 @@ def _facts(job: Job) -> dict[str, str]:
         "Charged": describe.charged(job),
         "Cost": describe.cost(job),
         "Time": describe.took(job),
-        "Again from": words.short_id(str(job.retried_from)) if job.retried_from else None,
+        "Try": "tried again by itself" if job.is_automatic_retry else "tried again" if job.retried_from else None,
     }
     return {f":gray[{name}]": words.escape(value) for name, value in facts.items() if value}
+
+
+def _campaign(person: Person, job: Job) -> None:
+    """The way to the clip that this job was made for."""
+    name = jobs.campaign_names(person).get(job.campaign_id) if job.campaign_id else None
+    if name is not None:
+        st.page_link(
+            shell.PAGES / "campaigns.py",
+            label=f"Made for {words.escape(name)}",
+            icon=":material/arrow_forward:",
+            query_params=campaign_address.of_step(job),
+        )
 
 
 def _words_of(job: Job) -> None:

@@ -9,7 +9,7 @@ import streamlit as st
 from core import jobs
 from core.catalog import Field
 from core.decoding import Moment
-from core.models import Person
+from core.models import JobFilter, Person
 from ui import describe, form, sources, words
 from ui.sources import Family, Source
 
@@ -144,9 +144,8 @@ def _forget(field: Field, scope: str) -> None:
 def _choose_earlier(person: Person, field: Field, scope: str) -> None:
     """A list of what was made lately; choosing adds it."""
     family = sources.family_of(field)
-    page = jobs.list_finished(
-        person, page=1, page_size=_EARLIER, media_kinds=_MADE_FROM[family], status="completed", text=""
-    )
+    made = JobFilter(media_kinds=_MADE_FROM[family], status="completed")
+    page = jobs.list_finished(person, page_size=_EARLIER, matching=made)
     found = {
         str(output.id): sources.of_output(family, job, output)
         for job in page.jobs

@@ -35,7 +35,11 @@ def _step(job: Job, event: JobEvent) -> Step | None:
     at, message = event.happened_at, event.message or ""
     if event.event == "created":
         aside = f"{words.credits(job.credits_held)} set aside" if job.credits_held else "No credits needed"
-        return Step(at, "Asked for", aside)
+        return Step(at, "Tried again by itself" if job.is_automatic_retry else "Asked for", aside)
+    if event.event == "retried":
+        return Step(at, "Tried again by itself" if event.by == "worker" else "Tried again", "As a job of its own")
+    if event.event == "not_retried":
+        return Step(at, "Not tried again by itself", message)
     if event.event in ("submitted", "found"):
         title = "Sent to fal.ai" if event.event == "submitted" else "Found at fal.ai"
         return Step(at, title, f"Request {words.short_id(message)}" if message else "")

@@ -46,6 +46,7 @@ create table public.generation_jobs (
 
   -- where it comes from
   retried_from uuid references public.generation_jobs (id),
+  retried_as uuid references public.generation_jobs (id),
   retry_count int not null default 0 check (retry_count >= 0),
   is_automatic_retry boolean not null default false,
 
@@ -83,6 +84,7 @@ comment on column public.generation_jobs.submit_attempted_at is 'Stamped before 
 comment on column public.generation_jobs.give_up_at is 'Longer than fal.ai could take: an unclear submit is closed after this moment.';
 comment on column public.generation_jobs.is_late is 'The output came after the job had ended: delivered, not charged.';
 comment on column public.generation_jobs.estimated_usd is 'estimated_units x unit_price_usd, USD, at the price of the moment.';
+comment on column public.generation_jobs.retried_as is 'The latest job that tries this one again: what has one is not offered to be tried again with all the others.';
 comment on column public.generation_jobs.spent_usd is 'What is counted as spend in the books now, USD: the best known cost once fal.ai may bill, else 0.';
 comment on column public.generation_jobs.cost_source is 'estimated before the run, metered by the billable units of the result, confirmed by fal.ai''s billing event.';
 create index generation_jobs_user_newest on public.generation_jobs (user_id, created_at desc, id desc);
@@ -90,9 +92,13 @@ create index generation_jobs_newest on public.generation_jobs (created_at desc, 
 create index generation_jobs_open on public.generation_jobs (user_id, created_at desc) where status in ('pending', 'submitted', 'in_progress');
 create index generation_jobs_due on public.generation_jobs (next_check_at) where status in ('pending', 'submitted', 'in_progress');
 create index generation_jobs_cost_due on public.generation_jobs (cost_due_at) where cost_due_at is not null;
-create index generation_jobs_type on public.generation_jobs (generation_type);
+create index generation_jobs_type on public.generation_jobs (generation_type, user_id, created_at desc, id desc);
 create unique index generation_jobs_one_automatic_retry on public.generation_jobs (retried_from) where is_automatic_retry;
 create index generation_jobs_retried_from on public.generation_jobs (retried_from) where retried_from is not null;
+create index generation_jobs_retried_as on public.generation_jobs (retried_as) where retried_as is not null;
+-- What a person may try again, all at once: few of many.
+create index generation_jobs_failed on public.generation_jobs (user_id, created_at desc, id desc)
+  where status = 'failed' and not is_late and retried_as is null;
 alter table public.credit_entries add foreign key (job_id) references public.generation_jobs (id);
 
 create function private.keep_terminal_state() returns trigger language plpgsql set search_path = '' as $$

@@ -83,9 +83,13 @@ declare
   kind public.generation_types;
   fal private.provider_state;
   job public.generation_jobs;
+  first public.generation_jobs;
   cost int;
   usd numeric;
 begin
+  if p_retried_from is not null then
+    perform 1 from public.generation_jobs where id = p_retried_from for no key update; -- it learns of its second try
+  end if;
   -- The lock makes this person's creates wait for each other, so that none reads a balance another is spending.
   perform 1 from public.credit_accounts where user_id = p_user for no key update;
   select * into job from public.generation_jobs where id = p_job;
@@ -147,7 +151,11 @@ begin
   if cost > 0 then
     perform private.post_entry(p_user, 'hold', cost, 'hold:' || p_job, p_job => p_job);
   end if;
-  perform private.log_job(job, 'created');
+  perform private.log_job(job, 'created', p_source => case when p_automatic then 'worker' else 'person' end);
+  if p_retried_from is not null then
+    update public.generation_jobs set retried_as = p_job where id = p_retried_from returning * into first;
+    perform private.log_job(first, 'retried', p_job::text, case when p_automatic then 'worker' else 'person' end);
+  end if;
   return private.job_json(job);
 end $$;
 comment on function public.create_job is

@@ -3,7 +3,7 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core import alerts, credits, jobs, offers, packs, purchases, sessions
+from core import alerts, credits, jobs, offers, packs, purchases, retrying, sessions
 from core.credits import Standing
 from tests.unit.ui import doubles
 from tests.unit.ui.studio import MAIN, Open, Studio
@@ -21,6 +21,9 @@ def studio(monkeypatch: pytest.MonkeyPatch) -> Studio:
     monkeypatch.setattr(jobs, "list_open", lambda _person: tuple(studio.open))
     monkeypatch.setattr(jobs, "recent", lambda _person, limit=8: tuple(studio.finished[:limit]))
     monkeypatch.setattr(jobs, "list_finished", studio.list_finished)
+    monkeypatch.setattr(jobs, "campaign_names", studio.campaign_names)
+    monkeypatch.setattr(retrying, "plan_retries", studio.plan_retries)
+    monkeypatch.setattr(retrying, "carry_out", studio.carry_out)
     monkeypatch.setattr(jobs, "story", lambda _person, _job: (doubles.event("created", 0),))
     monkeypatch.setattr(credits, "standing", lambda _person: Standing(83, 0, 0, 0, 412))
     monkeypatch.setattr(credits, "lines", lambda _person, **_filter: ((doubles.line(),), 1))

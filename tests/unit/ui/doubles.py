@@ -4,14 +4,15 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 
 from core.alerts import Alert
 from core.catalog import GENERATION_TYPES, Offer
 from core.credits import CreditLine
-from core.models import Budget, CreditEntry, Job, JobEvent, Output, Person
+from core.models import Budget, CreditEntry, Job, JobEvent, Output, Person, Quote
 from core.packs import Pack, Terms
 from core.purchases import Purchase
+from core.retrying import Retry
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 ME = UUID("00000000-0000-4000-8000-000000000001")
@@ -83,6 +84,11 @@ def job(**changes: Any) -> Job:
             error_message=None,
             fal_request_id="7f3c0000-0000-0000-0000-00000000a91e",
             retried_from=None,
+            retried_as=None,
+            is_automatic_retry=False,
+            campaign_id=None,
+            clip_id=None,
+            clip_step=None,
             is_late=False,
             cancel_requested_at=None,
             created_at=NOON - timedelta(seconds=128),
@@ -96,6 +102,12 @@ def job(**changes: Any) -> Job:
         ),
         **changes,
     )
+
+
+def retry(failed: Job) -> Retry:
+    """What trying a failed draft again would be, for one credit."""
+    quote = Quote(failed.generation_type, 1, 1, Decimal(2), Decimal("0.003"), Decimal("0.006"))
+    return Retry(failed, uuid5(failed.id, "retry"), failed.input_params, quote, 600)
 
 
 def running(**changes: Any) -> Job:
@@ -114,7 +126,7 @@ def running(**changes: Any) -> Job:
 def event(name: str, seconds: float, **changes: Any) -> JobEvent:
     """A line of a job's log, `seconds` after it was asked for."""
     at = NOON - timedelta(seconds=128) + timedelta(seconds=seconds)
-    return replace(JobEvent(happened_at=at, event=name, message=None, credits=None, usd=None), **changes)
+    return replace(JobEvent(happened_at=at, event=name, by=None, message=None, credits=None, usd=None), **changes)
 
 
 def line(**changes: Any) -> CreditLine:

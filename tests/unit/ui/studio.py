@@ -1,16 +1,19 @@
 """A studio that answers from memory, and what tests do on its pages."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from streamlit.testing.v1 import AppTest
 
+from core import jobs
 from core.alerts import Alert
 from core.errors import DatabaseUnavailable, NotFound
-from core.models import Job, JobPage, Person
+from core.models import Job, JobFilter, JobPage, Person
 from core.purchases import Purchase
+from core.retrying import NotRetried, RetryOutcome, RetryPlan
 from tests.unit.ui import doubles
 
 MAIN = Path(__file__).resolve().parents[3] / "ui" / "main.py"
@@ -31,6 +34,8 @@ class Studio:
         self.alerts: list[Alert] = []
         self.purchases: list[Purchase] = []
         self.noted: list[tuple[UUID, str]] = []  # who was refused what
+        self.campaigns: dict[UUID, str] = {}
+        self.pays_for = 100
 
     def current(self, _cookie: str | None, *, watching: bool = False) -> Person | None:
         if self.is_down:
@@ -73,18 +78,34 @@ class Studio:
         raise NotFound("There is no such order.")
 
     def list_finished(
-        self,
-        _person: Person,
-        *,
-        page: int,
-        page_size: int,
-        media_kinds: tuple[str, ...] = (),
-        status: str | None = None,
-        text: str = "",
+        self, _person: Person, *, page: int = 1, page_size: int, matching: JobFilter = jobs.EVERYTHING
     ) -> JobPage:
-        self.calls.append(("list_finished", page, media_kinds, status, text))
-        found = [job for job in self.finished if text in job.prompt and (status is None or job.status == status)]
+        self.calls.append(("list_finished", page, matching))
+        found = [job for job in self.finished if matching.text in job.prompt]
+        found = [job for job in found if matching.status in (None, job.status)]
         return JobPage(tuple(found[(page - 1) * page_size : page * page_size]), len(found), page, page_size)
+
+    def campaign_names(self, _person: Person) -> dict[UUID, str]:
+        return self.campaigns
+
+    def plan_retries(self, _person: Person, matching: JobFilter) -> RetryPlan:
+        """What has failed and fits, at one credit each."""
+        self.calls.append(("plan_retries", matching))
+        return RetryPlan(tuple(map(doubles.retry, self.failed())), (), 0)
+
+    def failed(self) -> list[Job]:
+        return [job for job in self.finished if job.status == "failed" and job.retried_as is None]
+
+    def carry_out(self, _person: Person, plan: RetryPlan) -> RetryOutcome:
+        """As many as there are credits for."""
+        paid, unpaid = plan.retries[: self.pays_for], plan.retries[self.pays_for :]
+        for retry in paid:
+            old = self.finished.index(retry.job)
+            self.finished[old] = replace(retry.job, retried_as=retry.new_id)
+            self.open.append(doubles.running(id=retry.new_id, retried_from=retry.job.id))
+        short = "This needs 1 credit and you have 0."
+        waiting = tuple(NotRetried(retry.job, short) for retry in unpaid)
+        return RetryOutcome(tuple(retry.new_id for retry in paid), 0, waiting)
 
 
 Open = Callable[..., AppTest]

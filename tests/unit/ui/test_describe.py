@@ -3,6 +3,7 @@
 from datetime import UTC, timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -33,6 +34,26 @@ def test_captions_have_kind_length_and_age() -> None:
     assert describe.caption(job(status="failed", outputs=()), NOON, UTC) == "Image · Failed · 2 min ago"
     late = job(status="failed", is_late=True)
     assert describe.caption(late, NOON, UTC) == "Image · Delivered late · 2 min ago"
+
+
+def test_captions_say_what_was_tried_again() -> None:
+    first = job(status="failed", outputs=(), retried_as=uuid4())
+    assert describe.caption(first, NOON, UTC) == "Image · Failed · tried again · 2 min ago"
+    second = job(retried_from=first.id, is_automatic_retry=True)
+    assert describe.caption(second, NOON, UTC) == "Image · tried again by itself · 2 min ago"
+    by_hand = job(retried_from=first.id)
+    assert describe.caption(by_hand, NOON, UTC) == "Image · 2 min ago"
+
+
+def test_the_story_of_a_try_that_nobody_asked_for() -> None:
+    first = job(status="failed", outputs=(), error_message="A machine broke.", started_at=None)
+    told = story.steps(first, [event("created", 0), event("failed", 8), event("retried", 8, by="worker")])
+    assert [step.title for step in told] == ["Asked for", "Failed", "Tried again by itself"]
+    assert story.steps(first, [event("retried", 8, by="person")])[0].title == "Tried again"
+    second = job(retried_from=first.id, is_automatic_retry=True, started_at=None)
+    assert story.steps(second, [event("created", 0, by="worker")])[0].title == "Tried again by itself"
+    refused = story.steps(first, [event("not_retried", 8, message="You have too few credits.")])
+    assert refused[0][1:3] == ("Not tried again by itself", "You have too few credits.")
 
 
 @pytest.mark.parametrize(

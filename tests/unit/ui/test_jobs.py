@@ -1,12 +1,14 @@
 """The Jobs page: gallery and table, filters and pages, deep links, cancelling."""
 
 from dataclasses import replace
-from uuid import UUID
+from datetime import UTC, date, datetime
+from typing import Any
+from uuid import UUID, uuid4, uuid5
 
 import pytest
 
 from core import jobs
-from core.models import Job, Person
+from core.models import Job, JobFilter, Person
 from tests.unit.ui import doubles
 from tests.unit.ui.studio import Open, Studio, words_on
 
@@ -25,9 +27,101 @@ def test_finished_jobs_have_pages_and_filters(studio: Studio, open_page: Open) -
     assert "25–30 of 30 jobs" in words_on(app)
     app.selectbox(key="jobs-status").select("failed").run()
     assert "No job like that" in words_on(app)
-    assert ("list_finished", 1, (), "failed", "") in studio.calls
+    assert ("list_finished", 1, JobFilter(status="failed")) in studio.calls
     next(button for button in app.button if button.label == "Clear filters").click().run()
     assert "1–12 of 30 jobs" in words_on(app)
+
+
+def test_filters_by_model_campaign_and_days_of_where_the_browser_is(studio: Studio, open_page: Open) -> None:
+    campaign = uuid4()
+    studio.finished, studio.campaigns = [doubles.job()], {campaign: "Spring"}
+    app = open_page("jobs")
+    app.selectbox(key="jobs-type").select("video_veo31_fast")
+    app.selectbox(key="jobs-campaign").select(str(campaign))
+    app.date_input(key="jobs-from").set_value(date(2026, 11, 2))
+    app.date_input(key="jobs-until").set_value(date(2026, 11, 3)).run()
+    wanted = JobFilter(
+        generation_type="video_veo31_fast",
+        campaign_id=campaign,
+        created_from=datetime(2026, 11, 2, tzinfo=UTC),
+        created_before=datetime(2026, 11, 4, tzinfo=UTC),
+    )
+    assert studio.calls[-1] == ("list_finished", 1, wanted)
+    app.button(key="jobs-clear").click().run()
+    assert studio.calls[-1] == ("list_finished", 1, JobFilter())
+
+
+def test_a_campaign_that_is_gone_narrows_nothing_any_more(studio: Studio, open_page: Open) -> None:
+    campaign = uuid4()
+    studio.finished, studio.campaigns = [doubles.job()], {campaign: "Spring"}
+    app = open_page("jobs")
+    app.selectbox(key="jobs-campaign").select(str(campaign)).run()
+    studio.campaigns = {}
+    app.run()
+    assert not app.exception
+    assert studio.calls[-1] == ("list_finished", 1, JobFilter())
+
+
+def broken(**changes: Any) -> Job:
+    return doubles.job(status="failed", credits_charged=0, outputs=(), error_message="It broke.", **changes)
+
+
+def test_all_that_failed_is_tried_again_once_it_is_known_what_it_costs(studio: Studio, open_page: Open) -> None:
+    studio.finished = [broken() for _ in range(3)]
+    app = open_page("jobs")
+    assert not [button for button in app.button if button.key == "retry-all"]
+    app.selectbox(key="jobs-status").select("failed").run()
+    assert app.button(key="retry-all").label == "Try 3 again"
+    app.button(key="retry-all").click().run()
+    assert r"**3 credits** · about \$0\.018 · 80 credits left after" in words_on(app)
+    app.button(key="retry-all-go").click().run()
+    assert [toast.value for toast in app.toast] == ["3 jobs are on the way."]
+    assert len(studio.open) == 3
+    assert not [button for button in app.button if button.key == "retry-all"]
+
+
+def test_what_the_credits_do_not_cover_is_named(studio: Studio, open_page: Open) -> None:
+    studio.finished = [broken(), broken(input_params={"prompt": "A second one"})]
+    studio.pays_for = 1
+    app = open_page("jobs")
+    app.selectbox(key="jobs-status").select("failed").run()
+    app.button(key="retry-all").click().run()
+    app.button(key="retry-all-go").click().run()
+    said = words_on(app)
+    assert r"**1 job was not tried again.** This needs 1 credit and you have 0\." in said
+    assert "A second one" in said
+    assert app.button(key="retry-all").label == "Try it again"
+
+
+def test_a_failed_job_leads_to_its_next_try_instead_of_another_one(studio: Studio, open_page: Open) -> None:
+    second = doubles.job(is_automatic_retry=True)
+    first = broken(retried_as=second.id)
+    studio.finished = [replace(second, retried_from=first.id), first]
+    app = open_page(job=str(first.id))
+    assert "Try again" not in [button.label for button in app.button]
+    next(button for button in app.button if button.label == "Open the next try").click().run()
+    assert app.query_params["job"] == str(second.id)
+    assert "tried again by itself" in words_on(app) + str([table.value for table in app.table])
+    next(button for button in app.button if button.label == "Open the try before").click().run()
+    assert app.query_params["job"] == str(first.id)
+
+
+@pytest.mark.parametrize("changes", [{"is_late": True}, {"user_id": uuid5(doubles.ME, "somebody else")}])
+def test_what_was_delivered_late_or_is_not_theirs_is_not_tried_again(
+    studio: Studio, open_page: Open, changes: dict[str, Any]
+) -> None:
+    studio.finished = [broken(**changes)]
+    app = open_page(job=str(studio.finished[0].id))
+    assert "Try again" not in [button.label for button in app.button]
+
+
+def test_a_job_of_a_campaign_leads_to_its_clip(studio: Studio, open_page: Open) -> None:
+    campaign, clip = uuid4(), uuid4()
+    studio.campaigns = {campaign: "Spring"}
+    studio.finished = [doubles.job(campaign_id=campaign, clip_id=clip, clip_step="video")]
+    app = open_page(job=str(studio.finished[0].id))
+    (link,) = [link for link in app.get("page_link") if link.proto.label == "Made for Spring"]
+    assert link.proto.query_string == f"campaign={campaign}&clip={clip}&step=video"
 
 
 def test_the_table_shows_the_same_jobs(studio: Studio, open_page: Open) -> None:
