@@ -7,6 +7,7 @@ nothing else. Both sides share one pool of connections; a client that holds some
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -15,7 +16,7 @@ import httpx
 from postgrest import APIError, CountMethod, SyncPostgrestClient
 
 from core import errors
-from core.log import get_logger
+from core.log import get_logger, redact_text
 from core.once import Once
 from core.settings import Settings, get_settings
 from supabase import Client, ClientOptions, create_client
@@ -37,6 +38,7 @@ REFUSALS: dict[str, type[errors.Refused]] = {
     "ACCOUNT_LOCKED": errors.AccountLocked,
 }
 EXACT = CountMethod.exact
+TELLING = "note_database_trouble"
 UNREACHABLE = "Atelier cannot reach its database at the moment. Nothing was lost. Try again in a minute."
 
 
@@ -58,6 +60,7 @@ class Database:
         self._service: Client = create_client(settings.supabase_url, settings.supabase_secret_key, self._options())
         # Made here, because the client makes it lazily and two threads may come at once.
         self._rows = self._service.postgrest
+        self._trouble: tuple[datetime, str] | None = None  # what went wrong last and was not told yet
 
     def _options(self) -> ClientOptions:
         return ClientOptions(auto_refresh_token=False, persist_session=False, httpx_client=self.http)
@@ -77,8 +80,26 @@ class Database:
             raise
 
     def _called(self, function: str, parameters: dict[str, Any]) -> Any:
-        with translated(function):
-            return self._rows.rpc(function, _plain(parameters)).execute().data
+        try:
+            with translated(function):
+                answer = self._rows.rpc(function, _plain(parameters)).execute().data
+        except errors.DatabaseError as error:
+            if function != TELLING:
+                problem = str(error.detail.get("error", error.sentence))
+                self._trouble = datetime.now(UTC), redact_text(f"{function}: {problem}")
+            raise
+        if self._trouble is not None:
+            self._tell_trouble()
+        return answer
+
+    def _tell_trouble(self) -> None:
+        """Keep for the admin page what went wrong, now that the database is reached again."""
+        trouble, self._trouble = self._trouble, None
+        if trouble is not None:  # no other thread has told it
+            try:
+                self._called(TELLING, {"p_error": trouble[1], "p_at": trouble[0].isoformat()})
+            except errors.DatabaseError as error:
+                log.warning("trouble_not_told", trouble=trouble[1], error=error.sentence, detail=error.detail)
 
     def note_refusal(self, user_id: UUID | None, action: str) -> None:
         """Keep in the trail that somebody tried what only admins may: once in ten minutes for each person and action.

@@ -100,8 +100,8 @@ def search(
     return MemberPage(members, members[-1].user_id if found["more"] else None, found.get("counts"))
 
 
-def waiting(person: Person) -> tuple[Waiting, ...]:
-    """People who wait for approval, oldest first; row level security shows them to admins only."""
+def waiting(person: Person, limit: int = 100) -> tuple[Waiting, ...]:
+    """Who has waited longest for approval; row level security shows them to admins only."""
     query = (
         get_database()
         .rows_of(person.access_token)
@@ -112,6 +112,7 @@ def waiting(person: Person) -> tuple[Waiting, ...]:
         .is_("declined_at", "null")
         .neq("user_id", str(person.user_id))
         .order("created_at")
+        .limit(limit)
     )
     return tuple(
         Waiting(

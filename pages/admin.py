@@ -7,7 +7,16 @@ import streamlit as st
 from core import operations
 from core.models import Person
 from core.operations import Overview
-from ui import admin_catalogue, admin_money, admin_operations, admin_people, admin_trail, figures, guard
+from ui import (
+    admin_attention,
+    admin_catalogue,
+    admin_money,
+    admin_operations,
+    admin_people,
+    admin_trail,
+    figures,
+    guard,
+)
 
 person = guard.require(admin=True)
 
@@ -28,7 +37,7 @@ def pick_section() -> str:
         names,
         default=names[0],
         required=True,
-        key="section",
+        key=admin_attention.SECTION,
         label_visibility="collapsed",
         bind="query-params",
     )
@@ -38,5 +47,6 @@ def pick_section() -> str:
 st.title("Admin", anchor=False)
 overview = operations.overview(person)
 figures.draw(person, overview)
+admin_attention.draw(person, overview)
 st.space("small")
 SECTIONS[pick_section()](person, overview)

@@ -10,7 +10,7 @@ from core import margins
 from core.admin import catalogue
 from core.admin.catalogue import CatalogueChange, CatalogueType
 from core.models import Person
-from ui import admin_changes, admin_prices, admin_type, session, words
+from ui import admin_prices, admin_type, session, trail_words, words
 
 _TABLE = "catalogue-table"
 _HISTORY = 30
@@ -24,7 +24,7 @@ def draw(person: Person) -> None:
     report = margins.margins(person)
     _table(known, {each.generation_type: each.margin for each in report.types})
     st.markdown(":small[:gray[Choose a type to change it. Jobs keep the price they were made at.]]")
-    admin_prices.draw(person)
+    admin_prices.draw_reading(person)
     _history(catalogue.history(person, limit=_HISTORY))
     admin_type.open_chosen(person)
 
@@ -77,13 +77,12 @@ def _state(one: CatalogueType) -> str:
 
 
 def _price(one: CatalogueType) -> str:
-    """$0.003 per megapixel; as exact as it is."""
-    exact = f"{one.unit_price.normalize():f}"
-    return f"${exact} per {one.price_unit.removesuffix('s')}"
+    """$0.003 per megapixel."""
+    return f"{words.usd_exact(one.unit_price)} per {one.price_unit.removesuffix('s')}"
 
 
 def _share(margin: Decimal | None) -> float | None:
-    return None if margin is None else round(float(margin), 3)
+    return None if margin is None else round(float(margin), 2)
 
 
 def _history(changes: tuple[CatalogueChange, ...]) -> None:
@@ -98,7 +97,7 @@ def _history(changes: tuple[CatalogueChange, ...]) -> None:
             "When": words.exact(one.created_at, now, tz),
             "Type": words.escape(one.label),
             "What": _ACTIONS.get(one.action, one.action),
-            "Change": words.escape(admin_changes.difference(one.before, one.after)),
+            "Change": words.escape(trail_words.difference(one.before, one.after)),
             "By": words.escape(one.actor_name or "fal.ai"),
             "Why": words.escape(one.reason or ""),
         }

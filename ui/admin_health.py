@@ -1,5 +1,6 @@
 """How the parts are doing, for admins: workers, fal.ai, Stripe, database, storage, what runs from time to time."""
 
+from datetime import datetime
 from typing import NamedTuple
 
 import pandas as pd
@@ -7,9 +8,10 @@ import streamlit as st
 
 from core import chores
 from core.admin import system
-from core.admin.system import Health, Provider
+from core.admin.system import Health, Posting, Provider
 from core.chores import ChoreState
 from core.models import Person
+from core.settings import get_settings
 from ui import session, words
 
 _NAMES = {"fal": "fal.ai", "stripe": "Stripe"}
@@ -30,6 +32,7 @@ def draw(person: Person) -> None:
     st.subheader("Health", anchor=False)
     found = system.health(person)
     lines = [*_workers(found), *(_provider(one) for one in found.providers), _database(found), _storage(found)]
+    lines.append(posting(found.posting, has_address=bool(get_settings().alert_webhook_url)))
     lines += [_chore(one) for one in chores.states(person)]
     frame = pd.DataFrame(
         {
@@ -59,10 +62,7 @@ def _workers(found: Health) -> list[Line]:
 
 def _provider(one: Provider) -> Line:
     now, tz = session.now(), session.tz()
-    error = ""
-    if one.last_error:
-        at = f"{words.exact(one.last_error_at, now, tz)}: " if one.last_error_at else ""
-        error = f"{at}{one.last_error}"
+    error = _dated(one.last_error, one.last_error_at)
     name = _NAMES.get(one.name, one.name)
     if one.locked_at is not None:
         return Line(name, False, f"Locked since {words.exact(one.locked_at, now, tz)}: {one.locked_reason}", error)
@@ -74,9 +74,31 @@ def _provider(one: Provider) -> Line:
 
 
 def _database(found: Health) -> Line:
-    milliseconds = round(found.database_seconds * 1000)
-    state = f"PostgreSQL {found.database_version}, {size(found.database_bytes)}, answered in {milliseconds} ms"
-    return Line("Database", True, state, "")
+    known = found.database
+    state = f"PostgreSQL {known.version}, {size(known.bytes)}, answered in {round(known.seconds * 1000)} ms"
+    return Line("Database", True, state, _dated(known.last_error, known.last_error_at))
+
+
+def _dated(error: str | None, at: datetime | None) -> str:
+    if error is None:
+        return ""
+    return f"{words.exact(at, session.now(), session.tz())}: {error}" if at else error
+
+
+def posting(found: Posting, *, has_address: bool) -> Line:
+    """Whether alerts reach their address."""
+    if not has_address:
+        return Line("Alerts", True, "Shown here only: ALERT_WEBHOOK_URL is not set", "")
+    sent = "none posted this week"
+    if found.last_sent_at:
+        sent = f"last posted {words.ago(found.last_sent_at, session.now(), session.tz()).lower()}"
+    if found.failed:
+        return Line(
+            "Alerts", False, f"{words.number(found.failed)} could not be posted, {sent}", found.last_error or ""
+        )
+    if found.last_error:
+        return Line("Alerts", False, f"{words.number(found.waiting)} wait to be posted again, {sent}", found.last_error)
+    return Line("Alerts", True, sent.capitalize(), "")
 
 
 def _storage(found: Health) -> Line:

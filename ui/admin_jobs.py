@@ -14,7 +14,8 @@ from ui import acting, guard, session, words
 
 _PLACE = "open-job"
 _CHOSEN = "open-job-chosen"
-_TABLE, _STATE, _REASON = "open-jobs-table", "open-jobs-state", "open-job-reason"
+# Not "open-…": keys that begin so are drawn as cards.
+_TABLE, _STATE, _REASON = "admin-jobs-table", "admin-jobs-state", "admin-job-reason"
 _STATES = {
     "pending": "Waiting to be sent",
     "unclear": "Unclear",
@@ -22,7 +23,16 @@ _STATES = {
     "in_progress": "Rendering",
 }
 _ALL, _STUCK = "all", "stuck"
-_COLORS = {"Stuck": "red", "On its way": "green"}
+_WELL = "On its way"
+_HEALTH = {  # each of core.admin.jobs.STUCK in a word or two
+    "unclear": "No clear answer",
+    "past_give_up": "Overdue",
+    "slow": "Slow",
+    "not_sent": "Not sent",
+    "lease_loops": "Worker fails",
+    "not_looked_at": "Not looked at",
+    "cancel_unanswered": "Not cancelled yet",
+}
 
 
 def draw(person: Person) -> None:
@@ -65,7 +75,7 @@ def _table(jobs: tuple[OpenJob, ...]) -> None:
             "Model": [job.label for job in jobs],
             "Person": [job.person or "Gone" for job in jobs],
             "State": [_STATES.get(job.state, job.state) for job in jobs],
-            "Health": [["Stuck" if job.stuck else "On its way"] for job in jobs],
+            "Health": [[_HEALTH[reason] for reason in job.stuck] or [_WELL] for job in jobs],
             "Age": [words.duration(job.age_seconds) for job in jobs],
             "Usual": [words.duration(job.expected_seconds) for job in jobs],
             "Looks": [job.check_count for job in jobs],
@@ -83,9 +93,12 @@ def _table(jobs: tuple[OpenJob, ...]) -> None:
         alt="Open jobs, stuck ones first",
         column_config={
             "Job": st.column_config.TextColumn(width="medium"),
-            "Health": st.column_config.MultiselectColumn(options=list(_COLORS), color=list(_COLORS.values())),
+            "Health": st.column_config.MultiselectColumn(
+                options=[*_HEALTH.values(), _WELL], color=[*["red"] * len(_HEALTH), "green"]
+            ),
         },
     )
+    st.markdown(":small[:gray[Choose a job to look at it now, cancel it or give up on it.]]")
 
 
 def _choose(jobs: tuple[OpenJob, ...]) -> None:

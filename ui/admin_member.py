@@ -59,7 +59,10 @@ def _body(opened: Member) -> None:
         acting.outcome(_PLACE)
         st.text_input("Reason, kept in the trail", key=_REASON, max_chars=500)
         if member.state in ("waiting", "declined"):
-            _button("Approve", partial(_approve, member.user_id), "member-approve")
+            with st.container(horizontal=True):
+                _button("Approve", partial(_approve, member.user_id), "member-approve")
+                if member.state == "waiting":
+                    _button("Decline", partial(_decline, member.user_id), "member-decline", tertiary=True)
             return
         _credits(member)
         _cap(member)
@@ -150,6 +153,11 @@ def _reason() -> str:
 def _approve(user_id: UUID, person: Person) -> str:
     people.approve(person, user_id, _reason())
     return "Approved. They can start at once."
+
+
+def _decline(user_id: UUID, person: Person) -> str:
+    people.decline(person, user_id, _reason())
+    return "Declined. They can still be approved later."
 
 
 def _grant(user_id: UUID, person: Person) -> str:

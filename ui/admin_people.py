@@ -12,6 +12,7 @@ from ui import acting, admin_member, session, words
 
 _PLACE = "people"
 _PAGE = 50
+_MOST_WAITING = 25
 _SHOWN, _FILTER, _TEXT, _TABLE = "people-shown", "people-filter", "people-text", "people-table"
 _FILTERS: dict[Filter, str] = {
     "all": "All",
@@ -34,35 +35,40 @@ _COLORS = {"Approved": "green", "Waiting": "yellow", "Declined": "gray", "Switch
 
 def draw(person: Person) -> None:
     acting.outcome(_PLACE)
-    waiting = people.waiting(person)
+    waiting = people.waiting(person, limit=_MOST_WAITING)
     if waiting:
-        _waiting(waiting)
+        _waiting(waiting, max(person.people_waiting, len(waiting)))
         st.space("small")
     _list(person)
     admin_member.open_chosen(person)
 
 
-def _waiting(waiting: tuple[Waiting, ...]) -> None:
+def _waiting(waiting: tuple[Waiting, ...], number: int) -> None:
+    """Those who wait longest; the others come when these are decided about."""
     chosen = [who.user_id for who in waiting if st.session_state.get(_choose_key(who.user_id))]
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         st.subheader("Waiting for approval", anchor=False, width="content")
         if len(waiting) > 1:
-            _many(chosen or [who.user_id for who in waiting], "chosen" if chosen else "all")
+            whole = "all" if number == len(waiting) else "these"
+            _many(chosen or [who.user_id for who in waiting], "chosen" if chosen else whole)
     with st.container(gap=8):
         for who in waiting:
             _one(who)
+    if number > len(waiting):
+        rest = words.number(number - len(waiting))
+        st.markdown(f":small[:gray[{rest} more wait. Who has waited longest is shown first.]]")
 
 
 def _many(user_ids: list[UUID], which: str) -> None:
     number = words.number(len(user_ids))
-    label = f"all {number}" if which == "all" else f"{number} chosen"
+    label = f"{number} chosen" if which == "chosen" else f"{which} {number}"
     with st.container(horizontal=True, width="content"):
         st.button(
             f"Decline {label}",
             type="tertiary",
             key="decline-many",
-            disabled=which == "all",
-            help="Choose them first." if which == "all" else None,
+            disabled=which != "chosen",
+            help="Choose them first." if which != "chosen" else None,
             on_click=acting.attempt,
             args=(_PLACE, lambda person: _decline(person, user_ids)),
         )
@@ -149,6 +155,7 @@ def _list(person: Person) -> None:
         st.markdown(":gray[Nobody like that.]")
         return
     _table(found.members)
+    st.markdown(":small[:gray[Choose somebody to see and change how they stand.]]")
     if found.after is not None and shown < 500:
         st.button("Show more", key="people-more", on_click=_show_more, args=(shown,))
 

@@ -15,6 +15,13 @@ _SOURCES = {"synced": "fal.ai", "manual": "By hand", "documented": "Documented"}
 
 
 def draw(person: Person) -> None:
+    """When they were read, a button to read them now, and what has changed."""
+    draw_reading(person)
+    _history(person)
+
+
+def draw_reading(person: Person) -> None:
+    """When they were read, and a button to read them now; for where the changes are shown already."""
     st.space("small")
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         st.subheader("Prices of fal.ai", anchor=False, width="content")
@@ -22,7 +29,6 @@ def draw(person: Person) -> None:
     acting.outcome(_PLACE)
     _problems()
     _state(person)
-    _history(person)
 
 
 def _sync(person: Person) -> str:
@@ -69,8 +75,8 @@ def _history(person: Person) -> None:
             "When": [words.exact(change.created_at, now, tz) for change in changes],
             "Type": [words.escape(change.label) for change in changes],
             "Per": [words.escape(change.unit) for change in changes],
-            "Before": [words.escape(f"${change.before.normalize():f}") for change in changes],
-            "After": [words.escape(f"${change.after.normalize():f}") for change in changes],
+            "Before": [words.escape(words.usd_exact(change.before)) for change in changes],
+            "After": [words.escape(words.usd_exact(change.after)) for change in changes],
             "From": [_SOURCES.get(change.source, change.source) for change in changes],
         }
     )

@@ -13,6 +13,7 @@ from ui import charts, session, words
 
 _SPAN = "rates-hours"
 _SPANS = {24: "24 hours", 168: "7 days", 720: "30 days"}
+_DAY = 86_400_000  # milliseconds, Plotly's unit for dates
 _LAYOUT = {
     "margin": {"l": 0, "r": 0, "t": 36, "b": 0},
     "barmode": "stack",
@@ -21,7 +22,17 @@ _LAYOUT = {
     "showlegend": True,
     "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "traceorder": "normal"},
     "yaxis": {"title": "Calls per hour", "rangemode": "tozero", "fixedrange": True, "nticks": 5},
-    "xaxis": {"fixedrange": True, "title": None, "showgrid": False, "type": "date", "hoverformat": "%-d %b, %H:%M"},
+    "xaxis": {
+        "fixedrange": True,
+        "title": None,
+        "showgrid": False,
+        "type": "date",
+        "hoverformat": "%-d %b, %H:%M",
+        "tickformatstops": [
+            {"dtickrange": [None, _DAY - 1], "value": "%H:%M\n%-d %b"},
+            {"dtickrange": [_DAY, None], "value": "%-d %b"},
+        ],
+    },
 }
 _SERIES = (("Verified", 0), ("Failed", 1), ("Refused", 3))
 
@@ -86,7 +97,7 @@ def _failures(found: tuple[Failures, ...]) -> None:
     st.subheader("Why jobs failed", anchor=False)
     frame = pd.DataFrame(
         {
-            "Reason": [words.escape(one.error_type.replace("_", " ")) for one in found],
+            "Reason": [words.escape(one.error_type.replace("_", " ").capitalize()) for one in found],
             "Jobs": [one.count for one in found],
             "Last": [words.ago(one.last_at, now, tz) for one in found],
             "What was said": [words.escape(one.last_message) for one in found],

@@ -10,12 +10,12 @@ import streamlit as st
 from core.admin import trail
 from core.admin.trail import TrailFilter, TrailLine
 from core.models import Person
-from ui import admin_changes, session, words
+from ui import guard, session, trail_words, words
 
 _PAGE = 50
 _MOST = 450
 _BY, _ACTION, _TEXT, _SPAN, _SHOWN = "trail-by", "trail-action", "trail-text", "trail-span", "trail-shown"
-_TABLE = "trail-table"
+_TABLE, _CHOSEN = "trail-table", "trail-chosen"
 
 
 def draw(person: Person) -> None:
@@ -27,6 +27,7 @@ def draw(person: Person) -> None:
         st.markdown(":gray[Nothing like that has happened.]")
         return
     _table(page.lines)
+    st.markdown(":small[:gray[Choose a line to see all of it. Nothing here can be changed or deleted.]]")
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         if page.before is not None and shown < _MOST:
             st.button("Show more", key="trail-more", on_click=_show_more, args=(shown,))
@@ -40,6 +41,7 @@ def draw(person: Person) -> None:
             on_click="ignore",
             key="trail-export",
         )
+    _open_chosen()
 
 
 def _filters(person: Person) -> TrailFilter:
@@ -68,7 +70,7 @@ def _filters(person: Person) -> TrailFilter:
             "What",
             list(known.actions),
             index=None,
-            format_func=action_words,
+            format_func=trail_words.action,
             placeholder="Anything",
             key=_ACTION,
             on_change=_from_the_top,
@@ -99,20 +101,15 @@ def _show_more(shown: int) -> None:
     st.session_state[_SHOWN] = shown + _PAGE
 
 
-def action_words(action: str) -> str:
-    """approve_person → Approve person."""
-    return action.replace("_", " ").capitalize()
-
-
 def _table(lines: tuple[TrailLine, ...]) -> None:
     now, tz = session.now(), session.tz()
     frame = pd.DataFrame(
         {
             "When": [words.exact(line.created_at, now, tz) for line in lines],
-            "Who": [line.actor_name or ("Configuration" if line.actor is None else "Gone") for line in lines],
-            "What": [action_words(line.action) for line in lines],
-            "To whom": [line.target_name or words.short_id(line.target or "") for line in lines],
-            "Change": [admin_changes.difference(line.before, line.after) for line in lines],
+            "Who": [_who(line) for line in lines],
+            "What": [trail_words.action(line.action) for line in lines],
+            "To whom": [trail_words.target(line) for line in lines],
+            "Change": [trail_words.difference(line.before, line.after) for line in lines],
             "Why": [line.reason or "" for line in lines],
         }
     )
@@ -122,7 +119,56 @@ def _table(lines: tuple[TrailLine, ...]) -> None:
         height="content",
         row_height=40,
         key=_TABLE,
+        on_select=lambda: _choose(lines),
+        selection_mode="single-cell",
         placeholder="",
         alt="Actions of admins, newest first",
-        column_config={"Change": st.column_config.TextColumn(width="large")},
+        column_config={
+            "To whom": st.column_config.TextColumn(width="medium"),
+            "Change": st.column_config.TextColumn(width="large"),
+            "Why": st.column_config.TextColumn(width="medium"),
+        },
     )
+
+
+def _who(line: TrailLine) -> str:
+    return line.actor_name or ("Configuration" if line.actor is None else "Gone")
+
+
+def _choose(lines: tuple[TrailLine, ...]) -> None:
+    cells = st.session_state[_TABLE]["selection"]["cells"]
+    if cells:
+        st.session_state[_CHOSEN] = lines[cells[0][0]]
+
+
+def _close() -> None:
+    st.session_state.pop(_CHOSEN, None)
+
+
+def _open_chosen() -> None:
+    line: TrailLine | None = st.session_state.get(_CHOSEN)
+    if line is not None:
+        st.dialog(words.escape(trail_words.action(line.action)), width=1040, on_dismiss=_close)(_body)(line)
+
+
+def _body(line: TrailLine) -> None:
+    guard.require(admin=True)
+    st.table(_facts(line), border="horizontal", alt="Facts about this action")
+    states = [(name, state) for name, state in (("Before", line.before), ("After", line.after)) if state is not None]
+    for column, (name, state) in zip(st.columns(2, gap="medium"), states, strict=False):
+        with column:
+            st.markdown(f":gray[{name}]")
+            st.json(state)
+
+
+def _facts(line: TrailLine) -> dict[str, str]:
+    """Label → words, escaped for the table's markdown."""
+    now, tz = session.now(), session.tz()
+    facts = {
+        "When": f"{words.exact(line.created_at, now, tz)} ({words.clock(line.created_at, tz)})",
+        "Who": _who(line),
+        "To whom": trail_words.target(line),
+        "Id": line.target,
+        "Why": line.reason,
+    }
+    return {f":gray[{name}]": words.escape(value) for name, value in facts.items() if value}

@@ -122,7 +122,7 @@ def _save(generation_type: str, defaults: dict[str, Any], person: Person) -> str
 def _set_price(generation_type: str, person: Person) -> str:
     typed = str(st.session_state.get(_PRICE) or "").strip().removeprefix("$")
     known = catalogue.set_price(person, generation_type, typed, _reason())
-    return f"The price is ${known.unit_price.normalize():f} now."
+    return f"The price is {words.usd_exact(known.unit_price)} now."
 
 
 def _hand_back(generation_type: str, person: Person) -> str:

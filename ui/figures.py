@@ -1,4 +1,4 @@
-"""The five figures on top of the admin page, what else needs an eye, and what is wrong when something is."""
+"""The five figures on top of the admin page, and what is wrong when something is."""
 
 from typing import Literal
 
@@ -22,21 +22,7 @@ def draw(person: Person, overview: Overview) -> None:
         _metric("Spent today", words.usd(overview.spent_today, 2), *against_usual(overview))
         _metric("Left to spend", *_left(overview.budget))
         _metric("Books", *_books(overview))
-    st.markdown(f":small[:gray[{words.escape(besides(overview))}]]")
     _trouble(person, overview)
-
-
-def besides(overview: Overview) -> str:
-    """$4.12 spent this month · 2 people wait · 1 dead letter. Not escaped."""
-    waiting, dead = overview.people_waiting, overview.inbox.get("dead", 0)
-    parts = [f"{words.usd(overview.spent_month, 2)} spent this month"]
-    parts.append("1 person waits for approval" if waiting == 1 else f"{words.number(waiting)} people wait for approval")
-    if overview.payments_flagged:
-        flagged = overview.payments_flagged
-        parts.append(f"{words.count(flagged, 'payment')} {'needs' if flagged == 1 else 'need'} a decision")
-    if dead:
-        parts.append(words.count(dead, "dead letter"))
-    return " · ".join(parts)
 
 
 def _metric(label: str, value: str, note: str, color: Literal["green", "yellow", "red", "gray"]) -> None:

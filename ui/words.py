@@ -65,6 +65,12 @@ def usd(amount: Decimal, places: int | None = None) -> str:
     return f"{sign}${rounded:,}"
 
 
+def usd_exact(amount: Decimal) -> str:
+    """USD as exact as it is, with two decimals at least: $0.40, $0.00125."""
+    whole, _, part = f"{abs(amount):,f}".partition(".")
+    return f"{MINUS if amount < 0 else ''}${whole}.{part.rstrip('0').ljust(2, '0')}"
+
+
 def euros(amount: Decimal) -> str:
     """€79, €39.50: whole when it is."""
     size = abs(amount)

@@ -50,15 +50,35 @@ class Storage:
 
 
 @dataclass(frozen=True, slots=True)
+class Posting:
+    """Alerts of the last week: `waiting` are to be posted to ALERT_WEBHOOK_URL, `failed` were given up."""
+
+    waiting: int
+    failed: int
+    last_sent_at: datetime | None
+    last_error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseState:
+    """`seconds` is how long the question about health took, the way there and back included."""
+
+    bytes: int
+    version: str
+    seconds: float
+    last_error: str | None
+    last_error_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Health:
-    """`database_seconds` is how long this very question took, the way there and back included."""
+    """Every part as it is now; `sessions` are the browsers that are signed in."""
 
     workers: tuple[Worker, ...]
     providers: tuple[Provider, ...]
     storage: Storage
-    database_bytes: int
-    database_version: str
-    database_seconds: float
+    database: DatabaseState
+    posting: Posting
     sessions: int
 
 
@@ -90,7 +110,7 @@ def health(person: Person) -> Health:
     began = perf_counter()
     found = as_admin(person, "system_health")
     seconds = perf_counter() - began
-    storage = found["storage"]
+    storage, database, posting = found["storage"], found["database"], found["alerts"]
     return Health(
         workers=tuple(
             Worker(row["worker"], _moment(row["started_at"]), _moment(row["beat_at"]), row["is_alive"])
@@ -100,9 +120,14 @@ def health(person: Person) -> Health:
         storage=Storage(
             storage["files"], storage["bytes"], storage["waiting"], storage["given_up"], storage["last_error"]
         ),
-        database_bytes=found["database"]["bytes"],
-        database_version=found["database"]["version"],
-        database_seconds=seconds,
+        database=DatabaseState(
+            bytes=database["bytes"],
+            version=database["version"],
+            seconds=seconds,
+            last_error=database["last_error"],
+            last_error_at=when(database["last_error_at"]),
+        ),
+        posting=Posting(posting["waiting"], posting["failed"], when(posting["last_sent_at"]), posting["last_error"]),
         sessions=found["sessions"],
     )
 

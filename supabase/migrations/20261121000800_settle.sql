@@ -182,10 +182,11 @@ grant execute on function public.postpone_cost(uuid, int) to service_role;
 -- ---------------------------------------------------------------------------------------------------------------
 -- Cancel
 -- ---------------------------------------------------------------------------------------------------------------
-create function public.request_cancel(p_user uuid, p_job uuid) returns jsonb
+create function public.request_cancel(p_user uuid, p_job uuid, p_reason text default null) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare
   job public.generation_jobs;
+  was public.generation_jobs;
 begin
   select * into job from public.generation_jobs where id = p_job for no key update;
   if not found or (job.user_id is distinct from p_user and not exists (
@@ -195,6 +196,7 @@ begin
   if job.status in ('completed', 'failed', 'cancelled') then
     return private.job_json(job);
   end if;
+  was := job;
   if job.status = 'pending' and job.submit_attempted_at is null then
     perform private.settle(p_job, jsonb_build_object('outcome', 'cancelled', 'error_type', 'cancelled',
       'error_message', 'Cancelled before it was sent. Nothing was charged.'), 'person');
@@ -203,8 +205,12 @@ begin
     perform private.log_job(job, 'cancel_requested', null, 'person');
   end if;
   select * into job from public.generation_jobs where id = p_job;
+  if job.user_id is distinct from p_user and was.cancel_requested_at is null then
+    perform private.note_action(p_user, 'cancel_job', p_job::text, jsonb_build_object('status', was.status, 'cancel_requested', false),
+      jsonb_build_object('status', job.status, 'cancel_requested', true), private.kept_reason(p_reason));
+  end if;
   return private.job_json(job);
 end $$;
 comment on function public.request_cancel is
-  'A person wants a job stopped: at once when it was never sent, else it is marked and fal.ai is asked; only fal.ai''s word ends it.';
-grant execute on function public.request_cancel(uuid, uuid) to service_role;
+  'A person wants a job stopped: at once when it was never sent, else it is marked and fal.ai is asked; only fal.ai''s word ends it. An admin who stops somebody else''s has a line in the trail.';
+grant execute on function public.request_cancel(uuid, uuid, text) to service_role;

@@ -24,6 +24,8 @@ create table public.budget_alerts (
     case kind
       when 'team_balance' then threshold in (50, 25, 10, 0) and snapshot_id is not null and user_id is null and month is null
       when 'monthly_cap' then threshold in (80, 100) and snapshot_id is null and user_id is not null and month is not null
+      when 'new_person' then threshold = 0 and snapshot_id is null and user_id is not null and month is null
+                             and limit_usd = 0 and value_usd = 0
       else false
     end
   ),
@@ -32,12 +34,14 @@ create table public.budget_alerts (
   constraint team_alert_once unique (snapshot_id, threshold),
   constraint person_alert_once unique (user_id, month, threshold)
 );
-comment on table public.budget_alerts is 'A threshold was crossed: once per balance and threshold for the team, once per month and threshold for a person''s cap.';
+comment on table public.budget_alerts is
+  'What is told once: a threshold that was crossed (per balance and threshold for the team, per month and threshold for a person''s cap), and a new person who waits for approval.';
 comment on column public.budget_alerts.threshold is 'Percent: what is left of the team''s balance, or what is used of a person''s cap.';
 comment on column public.budget_alerts.limit_usd is 'The balance that the period began with, or the cap, USD.';
 comment on column public.budget_alerts.value_usd is 'What was left of the balance, or spent this month, when the alert was raised, USD.';
 comment on column public.budget_alerts.delivery is 'To ALERT_WEBHOOK_URL: none when it was not set, waiting, sent, failed after the last try.';
 create index budget_alerts_waiting on public.budget_alerts (next_try_at) where delivery = 'waiting';
+create unique index budget_alerts_new_person_once on public.budget_alerts (user_id) where kind = 'new_person';
 create index budget_alerts_newest on public.budget_alerts (raised_at desc);
 alter table public.budget_alerts enable row level security;
 create policy "People see alerts about their cap, admins see all" on public.budget_alerts
@@ -224,10 +228,17 @@ grant execute on function public.finish_chore(text, text, int, text, jsonb) to s
 
 create function public.hurry_chore(p_actor uuid, p_name text) returns boolean
 language plpgsql security definer set search_path = '' as $$
+declare
+  was timestamptz;
 begin
   perform private.require_admin(p_actor, 'hurry_chore');
+  select due_at into was from private.chores where name = p_name for no key update;
+  if not found then
+    return false;
+  end if;
   update private.chores set due_at = now() where name = p_name;
-  return found;
+  perform private.note_action(p_actor, 'hurry_chore', p_name, jsonb_build_object('due_at', was), jsonb_build_object('due_at', now()));
+  return true;
 end $$;
 comment on function public.hurry_chore is 'An admin wants a chore done now rather than at its time. False when no worker has ever seen it.';
 grant execute on function public.hurry_chore(uuid, text) to service_role;

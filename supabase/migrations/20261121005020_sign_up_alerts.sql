@@ -1,19 +1,5 @@
 -- Telling of new sign-ups, once each, on the road that alerts already take.
 
-alter table public.budget_alerts drop constraint alert_is_of_its_kind;
-alter table public.budget_alerts add constraint alert_is_of_its_kind check (
-  case kind
-    when 'team_balance' then threshold in (50, 25, 10, 0) and snapshot_id is not null and user_id is null and month is null
-    when 'monthly_cap' then threshold in (80, 100) and snapshot_id is null and user_id is not null and month is not null
-    when 'new_person' then threshold = 0 and snapshot_id is null and user_id is not null and month is null
-                           and limit_usd = 0 and value_usd = 0
-    else false
-  end
-);
-comment on table public.budget_alerts is
-  'What is told once: a threshold that was crossed (per balance and threshold for the team, per month and threshold for a person''s cap), and a new person who waits for approval.';
-create unique index budget_alerts_new_person_once on public.budget_alerts (user_id) where kind = 'new_person';
-
 create function public.raise_sign_up_alerts(p_deliver boolean) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare

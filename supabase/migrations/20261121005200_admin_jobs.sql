@@ -83,7 +83,8 @@ begin
   job := private.open_job(p_job);
   was := job.next_check_at;
   update public.generation_jobs set next_check_at = least(next_check_at, now()) where id = p_job returning * into job;
-  perform private.note_action(p_actor, 'check_job_now', p_job::text, jsonb_build_object('next_check_at', was));
+  perform private.note_action(p_actor, 'check_job_now', p_job::text, jsonb_build_object('next_check_at', was),
+    jsonb_build_object('next_check_at', job.next_check_at));
   return private.job_json(job);
 end $$;
 comment on function public.check_job_now is 'An admin wants an open job looked at by the next worker that is free.';
@@ -91,18 +92,12 @@ grant execute on function public.check_job_now(uuid, uuid) to service_role;
 
 create function public.cancel_job(p_actor uuid, p_job uuid, p_reason text default null) returns jsonb
 language plpgsql security definer set search_path = '' as $$
-declare
-  job public.generation_jobs;
-  outcome jsonb;
 begin
   perform private.require_admin(p_actor, 'cancel_job');
-  job := private.open_job(p_job);
-  outcome := public.request_cancel(p_actor, p_job);
-  perform private.note_action(p_actor, 'cancel_job', p_job::text, jsonb_build_object('status', job.status),
-    jsonb_build_object('status', outcome ->> 'status'), private.kept_reason(p_reason));
-  return outcome;
+  perform private.open_job(p_job);
+  return public.request_cancel(p_actor, p_job, p_reason);
 end $$;
-comment on function public.cancel_job is 'An admin stops anybody''s job, as request_cancel does, with a line in the trail.';
+comment on function public.cancel_job is 'An admin stops anybody''s job, as request_cancel does, which writes the line in the trail. 409 for one that has ended.';
 grant execute on function public.cancel_job(uuid, uuid, text) to service_role;
 
 create function public.mark_job_failed(p_actor uuid, p_job uuid, p_reason text) returns jsonb

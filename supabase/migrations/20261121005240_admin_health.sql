@@ -1,5 +1,24 @@
 -- How the parts are doing, for admins: workers, providers, storage, database, why jobs failed; and clearing up.
 
+create table private.database_trouble (
+  only_row boolean primary key default true check (only_row),
+  last_error text,
+  last_error_at timestamptz
+);
+comment on table private.database_trouble is
+  'The last time a process of ours did not get from the database what it asked for; told by that process once it is reached again. One row.';
+alter table private.database_trouble enable row level security;
+create policy "Nobody by the API" on private.database_trouble to anon, authenticated using (false);
+insert into private.database_trouble default values;
+
+create function public.note_database_trouble(p_error text, p_at timestamptz) returns void
+language sql security definer set search_path = '' as $$
+  update private.database_trouble set last_error = left(p_error, 300), last_error_at = p_at
+  where last_error_at is null or last_error_at < p_at
+$$;
+comment on function public.note_database_trouble is 'A process of ours tells afterwards what went wrong with the database, and when.';
+grant execute on function public.note_database_trouble(text, timestamptz) to service_role;
+
 create function public.system_health(p_actor uuid) returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
 begin
@@ -15,11 +34,17 @@ begin
         'given_up', count(*) filter (where o.mirror_due_at is null and o.mirrored_at is null and o.deleted_at is null),
         'last_error', (array_agg(o.mirror_error order by o.created_at desc) filter (where o.mirror_error is not null))[1])
       from public.job_outputs o),
-    'database', jsonb_build_object('bytes', pg_database_size(current_database()), 'version', current_setting('server_version')),
+    'database', (select jsonb_build_object('bytes', pg_database_size(current_database()), 'version', current_setting('server_version'),
+                                           'last_error', t.last_error, 'last_error_at', t.last_error_at)
+                 from private.database_trouble t),
+    'alerts', (select jsonb_build_object('waiting', count(*) filter (where delivery = 'waiting'), 'failed', count(*) filter (where delivery = 'failed'),
+                                         'last_sent_at', max(delivered_at),
+                                         'last_error', (array_agg(last_error order by raised_at desc) filter (where delivery in ('waiting', 'failed') and last_error is not null))[1])
+               from public.budget_alerts where raised_at > now() - interval '7 days'),
     'sessions', (select count(*) from private.app_sessions s where least(s.idle_expires_at, s.expires_at) > now()));
 end $$;
 comment on function public.system_health is
-  'Workers and their heartbeats, fal.ai and Stripe with their last error, files in Storage (bytes) and on their way, the database, open sessions. For admins.';
+  'Workers and their heartbeats, fal.ai and Stripe with their last error, files in Storage (bytes) and on their way, the database with its last error, alerts of the last week and whether they were posted, open sessions. For admins.';
 grant execute on function public.system_health(uuid) to service_role;
 
 create function public.failure_reasons(p_actor uuid, p_hours int default 24) returns jsonb

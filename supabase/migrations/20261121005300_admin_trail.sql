@@ -15,7 +15,7 @@ begin
     select coalesce(jsonb_agg(to_jsonb(f) order by f.id desc), '[]')
     from (
       select a.id, a.created_at, a.actor, coalesce(nullif(w.full_name, ''), w.email) as actor_name, a.action, a.target, a.before, a.after, a.reason,
-             coalesce(nullif(p.full_name, ''), nullif(p.email, ''), g.label, left(j.prompt, 80)) as target_name
+             coalesce(nullif(p.full_name, ''), nullif(p.email, ''), g.label, left(j.prompt, 80), c.name) as target_name
       from public.admin_actions a
       left join public.profiles w on w.user_id = a.actor
       cross join lateral (
@@ -23,12 +23,13 @@ begin
       ) t
       left join public.profiles p on p.user_id = t.id
       left join public.generation_jobs j on j.id = t.id
+      left join public.campaigns c on c.id = t.id
       left join public.generation_types g on g.generation_type = a.target
       where (p_by is null or a.actor = p_by) and (p_action is null or a.action = p_action) and (p_target is null or a.target = p_target)
         and (p_from is null or a.created_at >= p_from) and (p_to is null or a.created_at < p_to)
         and (p_before is null or a.id < p_before)
         and (pattern = '%%' or concat_ws(' ', a.action, a.target, a.reason, a.before, a.after, w.full_name, w.email,
-                                         p.full_name, p.email, g.label, j.prompt) ilike pattern)
+                                         p.full_name, p.email, g.label, j.prompt, c.name) ilike pattern)
       order by a.id desc limit private.page_size(p_limit)
     ) f);
 end $$;

@@ -148,8 +148,8 @@ def test_an_admin_cancels_as_its_person_would_and_it_is_told(books: Books) -> No
     assert books.balance(user) == (4, 1)
     lines = trail(books, "cancel_job")
     assert [(line["target"], line["after"], line["reason"]) for line in lines] == [
-        (str(unsent), {"status": "cancelled"}, "Wrong picture"),
-        (str(sent), {"status": "submitted"}, "Wrong picture"),
+        (str(unsent), {"status": "cancelled", "cancel_requested": True}, "Wrong picture"),
+        (str(sent), {"status": "submitted", "cancel_requested": True}, "Wrong picture"),
     ]
 
 

@@ -127,6 +127,30 @@ def test_health_tells_workers_providers_files_and_sessions(books: Books) -> None
     assert found["storage"] == {"files": 2, "bytes": 1024, "waiting": 0, "given_up": 1, "last_error": "HTTP 404"}
     assert found["sessions"] == 2
     assert found["database"]["bytes"] > 0
+    assert found["alerts"] == {"waiting": 0, "failed": 0, "last_sent_at": None, "last_error": None}
+
+
+def test_the_last_trouble_with_the_database_is_kept_whoever_tells_it_first(books: Books) -> None:
+    now = datetime.now(UTC)
+    for error, minutes in (("claim_work: away", 5), ("open_jobs: older", 9), ("settle: deadlock", 1)):
+        books.call("note_database_trouble", p_error=error, p_at=now - timedelta(minutes=minutes))
+    found = ask(books, "system_health")["database"]
+    assert found["last_error"] == "settle: deadlock"
+    assert datetime.fromisoformat(found["last_error_at"]) == now - timedelta(minutes=1)
+
+
+def test_alerts_that_do_not_arrive_are_told_with_the_reason(books: Books) -> None:
+    for _ in range(3):
+        books.sign_up()
+    sent, waits, failed = books.call("raise_sign_up_alerts", p_deliver=True)
+    books.call("claim_alerts", p_worker="one")
+    books.call("record_alert_sent", p_alert=sent["id"], p_worker="one")
+    books.call("record_alert_failed", p_alert=failed["id"], p_worker="one", p_error="HTTP 404.", p_retry_seconds=None)
+    books.call("record_alert_failed", p_alert=waits["id"], p_worker="one", p_error="HTTP 500.", p_retry_seconds=60)
+    found = ask(books, "system_health")["alerts"]
+    assert (found["waiting"], found["failed"]) == (1, 1)
+    assert found["last_error"] in ("HTTP 404.", "HTTP 500.")
+    assert found["last_sent_at"]
 
 
 def test_failures_are_told_by_reason(books: Books) -> None:

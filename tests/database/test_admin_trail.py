@@ -39,6 +39,10 @@ ACTIONS: dict[str, Callable[[Books, UUID], Any]] = {
     ),
     "replay_event": lambda books, user: replay(books, dead_letter(books, books.submitted(user))),
     "run_audit": lambda books, _: act(books, "run_audit"),
+    "hurry_chore": lambda books, _: (
+        books.call("claim_chores", p_worker="one", p_names=["audit"], p_lease_seconds=60),
+        act(books, "hurry_chore", p_name="audit"),
+    ),
     "set_team_balance": lambda books, _: act(books, "set_team_balance", p_amount=Decimal(5)),
 }
 

@@ -47,6 +47,18 @@ def test_asking_twice_changes_nothing(books: Books) -> None:
             assert books.call("request_cancel", p_user=user, p_job=job) == first
 
 
+def test_an_admin_who_stops_the_job_of_another_is_in_the_trail_once(books: Books) -> None:
+    user = books.person()
+    sent, own = books.submitted(user), books.submitted(user)
+    for _ in range(2):
+        books.call("request_cancel", p_user=books.admin, p_job=sent, p_reason="Wrong client")
+        books.call("request_cancel", p_user=user, p_job=own)
+    (line,) = books.all("select * from admin_actions where action = 'cancel_job'")
+    assert (line["actor"], line["target"], line["reason"]) == (books.admin, str(sent), "Wrong client")
+    assert line["before"] == {"status": "submitted", "cancel_requested": False}
+    assert line["after"] == {"status": "submitted", "cancel_requested": True}
+
+
 def test_asking_many_times_at_once_cancels_once(books: Books) -> None:
     user = books.person(1)
     job = books.create(user)

@@ -73,6 +73,14 @@ def test_usd_has_three_decimals_below_ten_cents(amount: str, said: str) -> None:
     assert words.usd(Decimal(amount)) == said
 
 
+@pytest.mark.parametrize(
+    ("amount", "said"),
+    [("0.4", "$0.40"), ("0.00125", "$0.00125"), ("12", "$12.00"), ("0.150000", "$0.15"), ("-1234.5", "−$1,234.50")],
+)
+def test_a_price_is_as_exact_as_it_is(amount: str, said: str) -> None:
+    assert words.usd_exact(Decimal(amount)) == said
+
+
 def test_usd_in_a_column_keeps_one_format() -> None:
     assert [words.usd(Decimal(amount), 3) for amount in ("0", "0.35", "-0.0001", "12")] == [
         "$0.000",

@@ -1,5 +1,6 @@
 """The Admin page: the figures on top, people, catalogue, operations, trail."""
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -15,7 +16,7 @@ from core.admin.audits import Audit, Violation
 from core.admin.catalogue import CatalogueChange, CatalogueType
 from core.admin.jobs import OpenJob, OpenJobs, StateCount
 from core.admin.replay import Replay
-from core.admin.system import Health, Provider, Rate, Storage, Worker
+from core.admin.system import DatabaseState, Health, Posting, Provider, Rate, Storage, Worker
 from core.admin.trail import TrailChoices, TrailFilter, TrailLine, TrailPage
 from core.errors import InsufficientCredits
 from core.margins import MarginReport
@@ -24,7 +25,7 @@ from core.operations import InboxEvent, Overview
 from core.people import Decided, Member, MemberPage
 from tests.unit.ui import doubles
 from tests.unit.ui.studio import Open, Studio, words_on
-from ui import admin_changes, admin_health, admin_inbox, admin_rates, menu
+from ui import admin_attention, admin_health, admin_inbox, admin_rates, menu, trail_words
 
 NOON = doubles.NOON
 LEA, TOM = uuid4(), uuid4()
@@ -198,9 +199,8 @@ def office(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> Office:
         workers=(Worker("one", NOON, NOON, True),),
         providers=(Provider("fal", "Exhausted balance.", NOON, None, NOON, "403", NOON),),
         storage=Storage(3, 10_000_000, 1, 1, "Too large"),
-        database_bytes=12_000_000,
-        database_version="17.2",
-        database_seconds=0.004,
+        database=DatabaseState(12_000_000, "17.2", 0.004, "claim_work: it was away", NOON),
+        posting=Posting(0, 0, None, None),
         sessions=2,
     )
     report = MarginReport(90, Decimal("1.1"), Decimal("0.3"), Decimal("0.139"), None, ())
@@ -212,7 +212,7 @@ def office(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> Office:
             "inbox": office.find,
         },
         people: {
-            "waiting": lambda _p: office.waiting,
+            "waiting": lambda _p, limit: office.waiting[:limit],
             "search": office.search,
             "approve_many": office.decide("approve"),
             "decline_many": office.decide("decline"),
@@ -273,15 +273,21 @@ def test_five_figures_answer(office: Office, open_page: Open) -> None:
     assert [metric.label for metric in app.metric] == labels
     assert app.metric[4].value == "In balance"
     assert app.metric[2].delta == "↓ 25% vs usual"
-    assert r"\$4\.12 spent this month · 2 people wait for approval" in words_on(app)
+    assert r"\$4\.12 spent this month" in words_on(app)
     assert "worker has not been seen yet" in app.error[0].value
+    assert "Nothing waits" not in words_on(app)
     office.overview = overview(violations=1, stuck=2, failed_last_hour=4, inbox={"dead": 3})
     office.violations = ("I1: account: off by 3",)
     app.run()
     assert [app.metric[place].delta for place in (0, 1)] == ["2 stuck", "4 failed in 1 h"]
     assert app.metric[4].value == "1 fault"
     assert "off by 3" in words_on(app)
-    assert "3 dead letters" in words_on(app)
+    asked = [":small[2 jobs are stuck]", ":small[3 dead letters]", ":small[4 jobs failed in the last hour]"]
+    assert [app.button(key=f"task-{number}").label for number in range(4)] == [*asked, ":small[2 people wait]"]
+    app.button(key="task-0").click().run()
+    assert app.button_group(key="section").value == "Operations"
+    office.overview = overview(people_waiting=0)
+    assert "Nothing waits for you" in words_on(app.run())
 
 
 def test_the_navigation_says_how_many_wait() -> None:
@@ -384,13 +390,13 @@ def test_the_catalogue_shows_and_keeps_what_was_changed(office: Office, section:
 
 def test_a_stuck_job_is_told_apart_and_given_up_with_a_reason(office: Office, section: Any) -> None:
     app = section("Operations")
-    assert [list(state) for state in app.dataframe[0].value["Health"]] == [["Stuck"]]
-    app.button_group(key="open-jobs-state").set_value("stuck").run()
+    assert [list(state) for state in app.dataframe[0].value["Health"]] == [["Slow"]]
+    app.button_group(key="admin-jobs-state").set_value("stuck").run()
     assert ("open_jobs", None, True, 100) in office.calls
     app.session_state["open-job-chosen"] = office.jobs[0].id
     app.run()
     assert "five times as long as usual" in words_on(app)
-    app.text_input(key="open-job-reason").input("It hangs").run()
+    app.text_input(key="admin-job-reason").input("It hangs").run()
     office.refuses = InsufficientCredits("No.")
     app.button(key="job-fail").click().run()
     assert ("fail", office.jobs[0].id, "It hangs") in office.calls
@@ -425,6 +431,23 @@ def test_health_says_what_is_wrong_with_which_part(section: Any) -> None:
     assert state[r"fal\.ai"].startswith(":red[●] Locked since")
     assert state["Worker"].startswith(":green[●] 1 at work")
     assert "could not be copied" in state["Storage"]
+    error = dict(zip(health["Part"], health["Last error"], strict=True))
+    assert r"claim\_work\: it was away" in error["Database"]
+    assert "ALERT" in state["Alerts"]
+
+
+@pytest.mark.parametrize(
+    ("posting", "is_well", "said"),
+    [
+        (Posting(0, 0, None, None), True, "None posted this week"),
+        (Posting(1, 0, None, "HTTP 500"), False, "1 wait to be posted again, none posted this week"),
+        (Posting(0, 2, NOON, "HTTP 404"), False, "2 could not be posted, last posted"),
+    ],
+)
+def test_health_says_whether_alerts_arrive(posting: Posting, is_well: bool, said: str) -> None:
+    line = admin_health.posting(posting, has_address=True)
+    assert (line.is_well, line.last_error) == (is_well, posting.last_error or "")
+    assert line.state.startswith(said)
 
 
 @pytest.mark.parametrize(
@@ -461,6 +484,11 @@ def test_the_trail_is_searched(office: Office, section: Any) -> None:
     table = app.dataframe[0].value
     assert list(table["Change"]) == ["role user → admin", ""]
     assert list(table["Who"]) == ["Mara Costa", "Configuration"]
+    app.session_state["trail-chosen"] = office.lines[0]
+    app.run()
+    assert [json.loads(part.value) for part in app.json] == [{"role": "user"}, {"role": "admin"}]
+    assert app.table[0].value.iloc[:, -1].tolist()[-1] == "Mara is away"
+    del app.session_state["trail-chosen"]
     app.text_input(key="trail-text").input("Tom").run()
     app.selectbox(key="trail-action").select("set_role").run()
     assert office.calls[-1] == ("trail", "Tom", "set_role", 50)
@@ -474,14 +502,54 @@ def test_the_trail_is_searched(office: Office, section: Any) -> None:
         (
             {"unit_price_usd": "0.025000", "label": "A"},
             {"unit_price_usd": "0.03", "label": "A"},
-            "price 0.025000 → 0.03",
+            "price $0.025 → $0.03",
         ),
         (None, {"sessions": 2}, "sessions 2"),
-        ({"next_check_at": "x"}, None, "next look x → nothing"),
+        (
+            {"next_check_at": "2026-11-20T12:04:05.123456+02:00"},
+            {"next_check_at": "2026-11-20T12:00:00+00:00"},
+            "next look 20 Nov 10:04 UTC → 20 Nov 12:00 UTC",
+        ),
+        ({"available": 1200}, {"available": 1197, "amount": -3}, "credits 1,200 → 1,197"),
+        (
+            {"price_source": "synced", "cap": None},
+            {"price_source": "manual", "cap": "5.000000"},
+            "cap $5.00, price from fal.ai → by hand",
+        ),
+        ({"cap": "5"}, {"cap": None}, "cap $5.00 → nothing"),
         ({"a": None}, {"a": None}, ""),
         (None, None, ""),
         ("x", "y", "x → y"),
     ],
 )
 def test_a_change_in_words(before: Any, after: Any, said: str) -> None:
-    assert admin_changes.difference(before, after) == said
+    assert trail_words.difference(before, after) == said
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, "Lea Martin"),
+        ({"target_name": None}, f"{str(LEA)[:4]}…{str(LEA)[-4:]}"),
+        ({"target_name": None, "target": "team"}, "Team"),
+        ({"target_name": None, "target": None}, ""),
+        ({"target_name": None, "target": "42", "action": "replay_event"}, "Call 42"),
+        ({"target_name": None, "target": "edit_generation_type", "action": "refused"}, "Edit type"),
+        ({"target_name": None, "target": "page:admin", "action": "refused"}, "Admin page"),
+    ],
+    ids=["name", "id", "team", "nothing", "call", "function", "page"],
+)
+def test_whom_it_was_done_to(changes: dict[str, Any], said: str) -> None:
+    assert trail_words.target(line(**changes)) == said
+
+
+def test_alerts_that_no_banner_says_are_said_once_each_at_their_worst() -> None:
+    me = doubles.person(role="admin")
+    team = [doubles.alert(id=number, threshold=mark, is_current=True) for number, mark in ((1, 50), (2, 25))]
+    lea = [
+        doubles.alert(id=mark, kind="monthly_cap", threshold=mark, user_id=LEA, person="Lea", is_current=True)
+        for mark in (80, 100)
+    ]
+    over = doubles.alert(id=9, kind="monthly_cap", threshold=80, user_id=TOM, person="Tom", is_current=False)
+    assert admin_attention.quiet((*team, *lea, over), me) == (lea[1],)
+    assert admin_attention.quiet((team[0], *lea), me) == (team[0], lea[1])
