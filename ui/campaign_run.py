@@ -99,8 +99,7 @@ def draw(person: Person, campaign: Campaign, run: Run, clips: tuple[Clip, ...]) 
     """A run that goes on or waits: how far it is, what it has used, which clips wait and why."""
     with st.container(border=True, key="run", gap=8):
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-            title = "Generating" if run.state == "running" else "Waiting for you"
-            st.markdown(f"{title} · {campaign_words.steps_of(run)}", width="content")
+            st.markdown(f"{campaign_words.stands(run, campaign)} · {campaign_words.steps_of(run)}", width="content")
             if campaign.may_change:
                 _actions(person, run)
         made, total = campaign_words.progress(run, clips)

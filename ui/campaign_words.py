@@ -60,6 +60,13 @@ def steps_of(run: Run) -> str:
     return f"{LABELS[run.first_step]} to {LABELS[run.last_step].lower()}"
 
 
+def stands(run: Run, campaign: Campaign) -> str:
+    """Generating; Waiting for you; Waiting for Mara Costa, to whom may only look."""
+    if run.state == "running":
+        return "Generating"
+    return "Waiting for you" if campaign.may_change else f"Waiting for {campaign.owner_name}"
+
+
 def progress(run: Run, clips: Iterable[Clip]) -> tuple[int, int]:
     """How many steps of a run are made, of how many. A clip that was deleted meanwhile does not count."""
     known = {clip.id: clip for clip in clips}

@@ -193,9 +193,10 @@ def _words_of(job: Job) -> None:
 
 
 def _story(person: Person, job: Job) -> None:
-    told = story.steps(job, jobs.story(person, job.id))
-    if not told:  # a result that somebody shares in a campaign: what happened to it stays with them
+    events = jobs.story(person, job.id)
+    if not events:  # a result that somebody shares in a campaign: what happened to it stays with them
         return
+    told = story.steps(job, events)
     st.subheader("Story", anchor=False)
     for number, step in enumerate(told, start=1):
         icon = ":material/error:" if step.is_trouble else ":material/check:"

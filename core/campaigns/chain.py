@@ -87,9 +87,21 @@ def _refused(item: dict[str, Any], refused: Refused, halted: set[str]) -> None:
         return
     if refused.code in PASSES or refused.code in STOPS_ALL:
         halted.add(item["run_id"])
-        _wait(item, refused.code, refused.sentence, PASSES.get(refused.code), everything=True)
+        _wait(item, refused.code, _for_the_team(refused), PASSES.get(refused.code), everything=True)
     else:
         _wait(item, refused.code, refused.sentence)
+
+
+def _for_the_team(refused: Refused) -> str:
+    """The reason without the person's own figures: whoever may look at the campaign reads it."""
+    match refused.code:
+        case "INSUFFICIENT_CREDITS":
+            needed = refused.detail.get("needed", 0)
+            credits = "1 credit" if needed == 1 else f"{needed} credits"
+            return f"This needs {credits}, more than are left. Add some, then go on."
+        case "MONTHLY_CAP":
+            return "This would pass the monthly limit of who started it. An admin can raise it."
+    return refused.sentence
 
 
 def _postponed(item: dict[str, Any], code: str, reason: str, detail: dict[str, Any]) -> None:

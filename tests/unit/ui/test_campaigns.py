@@ -247,6 +247,8 @@ def test_a_run_says_which_clips_wait_and_why(known: Campaigns, opened: Any) -> N
     assert known.calls[-1] == ("resume_run", known.run.id, 80)
     app.button(key="run-stop").click().run()
     assert known.calls[-1] == ("stop_run", known.run.id)
+    known.all[0] = replace(known.all[0], may_change=False, visibility="team")
+    assert "Waiting for Mara Costa · First frame to video" in words_on(opened())
 
 
 def test_a_chain_tells_its_steps_and_each_job_can_be_cancelled(
@@ -293,3 +295,14 @@ def test_a_long_brief_is_folded(known: Campaigns, opened: Any) -> None:
     known.all = [made.campaign(brief="Warm. " * 200, clips=0)]
     app = opened()
     assert [expander.label for expander in app.expander] == ["Brief"]
+
+
+def test_a_shared_result_shows_its_job_and_not_what_happened_to_its_maker(
+    studio: Studio, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = doubles.job(user_id=UUID(int=7), started_at=doubles.NOON)
+    studio.finished = [shared]
+    monkeypatch.setattr(jobs, "story", lambda _person, _job: ())  # the log is its maker's
+    app = open_page(job=str(shared.id))
+    assert "Prompt" in words_on(app)
+    assert "Story" not in words_on(app)
