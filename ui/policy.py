@@ -56,7 +56,7 @@ def content_policy(settings: Settings) -> str:
         "font-src": "'self' data:",
         "img-src": f"'self' data: blob: {media}",
         "media-src": f"'self' data: blob: {media}",
-        "connect-src": "'self'",
+        "connect-src": "'self' blob:",  # a recording is read back from the browser's own memory
         "worker-src": "'self' blob:",
         "object-src": "'none'",
         "base-uri": "'self'",

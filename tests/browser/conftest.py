@@ -21,6 +21,7 @@ RESULTS = Path(__file__).resolve().parents[2] / "test-results"
 IDLE = '[data-testid="stApp"][data-test-script-state="notRunning"]'
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 ARGUMENTS += ["--enable-unsafe-swiftshader"]  # WebGL without a graphics card
+ARGUMENTS += ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]  # a microphone that beeps
 PASSWORD = "a long password for tests"
 
 expect.set_options(timeout=30_000)  # against hanging, not a measure: the machine may be busy

@@ -8,11 +8,12 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import psycopg
 import pytest
 from PIL import Image
 from playwright.sync_api import Frame, Page, expect
 
-from tests.browser.conftest import go, settle
+from tests.browser.conftest import Site, go, settle
 
 WHOLE_STORY = 60_000  # milliseconds: an upper bound against hanging, not a measure
 RATE = 16_000
@@ -56,13 +57,28 @@ def becomes_true(frame: Frame, expression: str) -> None:
     raise AssertionError(f"Never true: {expression}")
 
 
+def speak(page: Page) -> None:
+    """Record a second with the microphone on screen."""
+    microphone = page.get_by_test_id("stAudioInput").last
+    microphone.get_by_role("button", name="Record", exact=True).click()
+    page.wait_for_timeout(1000)
+    microphone.get_by_role("button", name="Stop recording").click()
+    expect(microphone.get_by_role("button", name="Play")).to_be_visible()
+    settle(page)
+
+
 def test_a_recording_gets_another_voice(
-    new_marketer: Callable[..., tuple[Page, str]], recording: bytes, tmp_path: Path
+    new_marketer: Callable[..., tuple[Page, str]], site: Site, recording: bytes, tmp_path: Path
 ) -> None:
-    page, _ = new_marketer(10)
+    page, email = new_marketer(10)
     pick_kind(page, "Voice")
     expect(page.get_by_text("Or record it now").first).to_be_visible()
     upload(page, "voice.wav", "audio/wav", recording)
+    page.get_by_role("button", name="Add a voice sample").click()
+    settle(page)
+    speak(page)
+    page.keyboard.press("Escape")
+    settle(page)
     page.get_by_role("button", name="Generate recording").click()
     card = page.get_by_role("button", name="Voice by Chatterbox HD")
     expect(card.first).to_be_visible(timeout=WHOLE_STORY)
@@ -70,6 +86,15 @@ def test_a_recording_gets_another_voice(
     go(page, "/jobs")
     card.first.click()
     settle(page)
+    with psycopg.connect(site.database_url) as connection:
+        sent = connection.execute(
+            "select media_type, duration_seconds from public.input_files join public.profiles using (user_id)"
+            " where email = %s order by sent_at",
+            (email,),
+        ).fetchall()
+    assert [media_type for media_type, _ in sent] == ["audio/wav"] * 2, "what was uploaded and what was spoken"
+    assert sent[0][1] == 1
+    assert 0.5 < sent[1][1] < 10
     player = page.get_by_test_id("stDialog").locator("audio")
     expect(player).to_be_visible()
     page.wait_for_function("element => element.duration > 0", arg=player.element_handle())

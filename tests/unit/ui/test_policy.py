@@ -34,7 +34,7 @@ def test_scripts_come_from_ourselves_and_pictures_from_where_they_are_kept() -> 
     media = {"https://db.studio.test", "https://v3b.fal.media", "https://v3.fal.media", "https://fal.media"}
     assert media <= found["img-src"]
     assert media <= found["media-src"]
-    assert found["connect-src"] == {"'self'"}
+    assert found["connect-src"] == {"'self'", "blob:"}
     assert found["form-action"] == {"'self'", "https://checkout.stripe.com"}
     assert (found["frame-ancestors"], found["object-src"]) == ({"'self'"}, {"'none'"})
 
