@@ -21,6 +21,7 @@ from core.errors import InvalidInput, NotFound
 from core.fal.storage import upload
 from core.filetypes import EXTENSIONS
 from core.log import get_logger
+from core.media_hosts import may_be_input
 from core.models import Person
 from core.pictures import Picture, clean_picture
 from core.rows import output_of, when
@@ -118,6 +119,14 @@ def source_megapixels(known: GenerationType, inputs: Mapping[str, Any]) -> Decim
     address = inputs.get(known.usage.sized_by)
     size = get_database().call("picture_size", p_url=address) if address else None
     return size["width"] * size["height"] / MEGAPIXEL if size else None
+
+
+def require_reachable(known: GenerationType, inputs: Mapping[str, Any]) -> None:
+    """fal.ai fetches the files that a job names: none of them may be inside anybody's network. Raises InvalidInput."""
+    for field in known.fields:
+        given = inputs.get(field.name) if field.kind in ("image", "images", "audio") else None
+        if not all(may_be_input(url) for url in ([given] if isinstance(given, str) else given or ())):
+            raise field.refused(f"{field.label} must be a file that you upload, or the result of an earlier job.")
 
 
 def output_row(person: Person, output_id: UUID) -> dict[str, Any]:

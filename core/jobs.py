@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 from core import catalog, media
 from core.database import EXACT, fetch, fetch_counted, get_database
 from core.errors import DatabaseError, FalError, InvalidInput, NotFound, Refused
-from core.inputs import source_megapixels
+from core.inputs import require_reachable, source_megapixels
 from core.log import get_logger
 from core.models import OPEN_STATUSES, Job, JobEvent, JobFilter, JobPage, Person
 from core.offers import offers
@@ -37,6 +37,7 @@ def submit(
     if offer is None:
         raise InvalidInput("There is no such model.", field="generation_type")
     cleaned = catalog.validate(generation_type, inputs)
+    require_reachable(offer.type, cleaned)
     quote = catalog.quote(offer, cleaned, source_megapixels(offer.type, cleaned))
     job_id = job_id or uuid4()
     row = get_database().call(

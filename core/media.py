@@ -8,14 +8,21 @@ import httpx
 from storage3.exceptions import StorageApiError
 
 from core.database import get_database
-from core.errors import DatabaseUnavailable
+from core.errors import DatabaseUnavailable, NotFound
 from core.filetypes import EXTENSIONS
 from core.log import get_logger
+from core.media_hosts import is_media_host
 from core.models import Output
 from core.rows import output_of
 
 log = get_logger(__name__)
 SIGNED_SECONDS = 3600
+LARGEST_FILE = 500 * 1024 * 1024
+CHUNK = 256 * 1024
+FOREIGN = (
+    "This file is at an address that Atelier does not read from. Open it in the browser, or ask an admin to allow its "
+    "host (FAL_MEDIA_HOSTS)."
+)
 
 _signed: dict[str, tuple[float, str]] = {}
 _signed_lock = threading.Lock()
@@ -33,19 +40,40 @@ def viewable(rows: list[dict[str, Any]]) -> dict[str, Output]:
 
 
 def download(output: Output) -> tuple[bytes, str]:
-    """The bytes of an output and a file name for them. Raises DatabaseUnavailable when neither copy can be read."""
+    """The bytes of an output and a file name for them. Raises DatabaseUnavailable when neither copy can be read,
+    NotFound when the only one is at a place that we do not fetch from."""
     name = f"atelier-{str(output.id)[:8]}.{EXTENSIONS.get(output.media_type, 'bin')}"
     try:
         if output.storage_path:
             data: bytes = get_database().storage().download(output.storage_path)
             return data, name
-        answer = httpx.get(output.source_url or "", timeout=30, follow_redirects=False)
-        answer.raise_for_status()
-        return answer.content, name
+        return _fetched(output.source_url or ""), name
     except (StorageApiError, httpx.HTTPError) as error:
         raise DatabaseUnavailable(
             "This file cannot be read at the moment. It is not lost. Try again in a minute."
         ) from error
+
+
+def address_to_fetch(output: Output) -> str:
+    """Where this process may read an output: our copy, or fal.ai's media hosts. Raises NotFound for any other place:
+    a result could name an address inside our own network."""
+    if output.url and (output.storage_path or is_media_host(output.url)):
+        return output.url
+    raise NotFound(FOREIGN)
+
+
+def _fetched(url: str) -> bytes:
+    """A file of fal.ai's in memory. Raises NotFound, httpx.HTTPError."""
+    if not is_media_host(url):
+        raise NotFound(FOREIGN)
+    data = bytearray()
+    with httpx.stream("GET", url, timeout=30, follow_redirects=False) as answer:
+        answer.raise_for_status()
+        for chunk in answer.iter_bytes(CHUNK):
+            data += chunk
+            if len(data) > LARGEST_FILE:
+                raise NotFound("This file is larger than 500 MB. Open it in the browser.")
+    return bytes(data)
 
 
 def _sign(paths: list[str]) -> dict[str, str]:

@@ -15,7 +15,7 @@ from storage3.exceptions import StorageApiError
 from core.database import get_database
 from core.filetypes import EXTENSIONS, sniff
 from core.log import get_logger
-from core.settings import get_settings
+from core.media_hosts import is_media_host
 
 log = get_logger(__name__)
 
@@ -105,17 +105,6 @@ def _fetch(url: str | None, file: IO[bytes]) -> int:
     if size == 0:
         raise MirrorRefused("The file is empty.")
     return size
-
-
-def is_media_host(url: str) -> bool:
-    """Whether an address is on one of FAL_MEDIA_HOSTS: https, or plain http where the setting names a port (local)."""
-    parts = urlsplit(url)
-    hosts = get_settings().fal_media_hosts
-    if parts.username or parts.password:
-        return False
-    if parts.scheme == "https":
-        return parts.netloc.lower() in hosts or ((parts.hostname or "") in hosts and parts.port in (None, 443))
-    return parts.scheme == "http" and ":" in parts.netloc and parts.netloc.lower() in hosts
 
 
 def examine(file: IO[bytes]) -> Facts:

@@ -3,6 +3,7 @@
 import io
 from dataclasses import dataclass
 from decimal import Decimal
+from threading import BoundedSemaphore
 from typing import Final
 
 from PIL import Image, ImageCms, ImageOps
@@ -16,6 +17,7 @@ SMALLEST_SIDE: Final = 64  # pixels
 FORMATS: Final = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP"}
 _TOO_LARGE: Final = "This picture has more than 40 megapixels. Choose a smaller one."
 _BROKEN: Final = (OSError, ValueError, SyntaxError)
+_FEW_AT_A_TIME: Final = BoundedSemaphore(2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,14 @@ class Picture:
 
 
 def clean_picture(data: bytes) -> Picture:
-    """The picture upright and written anew: location, camera data and thumbnails stay behind. Raises InvalidInput."""
+    """The picture upright and written anew: location, camera data and thumbnails stay behind. Raises InvalidInput.
+
+    A few at a time: one of the largest that is allowed takes half a gigabyte while it is written."""
+    with _FEW_AT_A_TIME:
+        return _written_anew(data)
+
+
+def _written_anew(data: bytes) -> Picture:
     media_type = sniff(data[:64])
     if media_type not in FORMATS:
         raise InvalidInput("This is not a PNG, JPEG or WebP picture.", field="image")

@@ -120,9 +120,10 @@ def slug(text: str, longest: int = 40) -> str:
 
 
 def chunks(output: Output) -> Iterator[bytes]:
-    """The bytes of an output in pieces, from our copy or fal.ai's. Raises DatabaseUnavailable."""
+    """The bytes of an output in pieces, from our copy or fal.ai's. Raises DatabaseUnavailable, NotFound."""
+    url = media.address_to_fetch(output)
     try:
-        with get_database().http.stream("GET", output.url or "", timeout=30, follow_redirects=False) as answer:
+        with get_database().http.stream("GET", url, timeout=30, follow_redirects=False) as answer:
             answer.raise_for_status()
             yield from answer.iter_bytes(CHUNK)
     except httpx.HTTPError as error:

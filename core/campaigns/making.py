@@ -102,6 +102,7 @@ def prepare(user_id: UUID, step: Step, recipe: Recipe, source: Source | None) ->
     elif uses_source and step != "ambient":
         raise InvalidInput(missing_source(step), field=SOURCE_INPUT[step])
     checked = catalog.validate(recipe.generation_type, given)
+    inputs.require_reachable(offer.type, checked)
     used = source if uses_source else None
     return Prepared(
         offer=offer,
