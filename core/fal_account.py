@@ -1,17 +1,16 @@
 """The fal.ai account: one client of the platform API, its refusals in plain words, and which account is ours."""
 
-from functools import lru_cache
-
 from core.database import get_database
 from core.errors import FalBusy, FalError, FalUnauthorized
 from core.fal.platform import FalPlatform
 from core.models import Person
+from core.once import Once
 from core.settings import get_settings
 
 ADMIN_KEY = "FAL_ADMIN_KEY"
 
 
-@lru_cache(maxsize=1)
+@Once
 def get_account() -> FalPlatform:
     """The process's own client, from its settings."""
     return FalPlatform(get_settings())

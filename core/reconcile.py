@@ -4,16 +4,18 @@ With webhooks on this is the safety net, without them it is how jobs finish; eit
 same function of the database. A look that gets no usable answer fails nobody's job: it is repeated later.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from core.database import get_database, money
 from core.errors import FalBusy, FalError, FalNotFound, FalUnavailable
 from core.fal.queue import Status
 from core.fal.verdict import verdict_of_poll
+from core.finding import find_request
 from core.log import get_logger
 from core.polling import next_check_seconds
 from core.sending import UNCLEAR, fresh, get_queue, send
+from core.settings import get_settings
 from core.settling import settle, verdict_row
 
 log = get_logger(__name__)
@@ -23,6 +25,7 @@ UNCONFIRMED = (
     "If the result still arrives, it is yours at no charge."
 )
 LOST = "fal.ai no longer knows this job. Your credits are back. Try it again."
+WAITS_FOR_LIST = timedelta(hours=1)
 _ENDED = Status("completed", None, None, None, "", "", "COMPLETED")
 
 
@@ -101,19 +104,30 @@ def _poll(job: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _look_for(job: dict[str, Any]) -> dict[str, Any] | None:
-    """A submit that ended unclearly: keep looking, and close it once nothing can come any more."""
-    if _past(job["give_up_at"]):
-        current = fresh(job["id"])
-        if current["fal_request_id"] is None:
-            verdict = {
-                "outcome": "failed",
-                "error_type": "submit_unconfirmed",
-                "error_message": UNCONFIRMED,
-                "billable": False,
-            }
-            settle(job["id"], verdict, "worker")
-            return None
-    update = _later(job)
+    """A submit that ended unclearly: look for its request, and close it once nothing can come any more."""
+    told = True
+    try:
+        request_id = find_request(job)
+    except FalError as error:
+        log.warning("list_not_read", job_id=job["id"], error=str(error))
+        told, request_id = not isinstance(error, FalUnavailable | FalBusy), None
+    if request_id is not None:
+        log.info("request_found", job_id=job["id"], request_id=request_id)
+        queue_url = get_settings().fal_queue_url.rstrip("/")
+        get_database().call("record_found", p_job=job["id"], p_request_id=request_id, p_queue_url=queue_url)
+        return None
+    # While fal.ai does not answer it may still tell later, but not for ever.
+    patience = timedelta(0) if told else WAITS_FOR_LIST
+    if _past(job["give_up_at"], patience) and fresh(job["id"])["fal_request_id"] is None:
+        verdict = {
+            "outcome": "failed",
+            "error_type": "submit_unconfirmed",
+            "error_message": UNCONFIRMED,
+            "billable": False,
+        }
+        settle(job["id"], verdict, "worker")
+        return None
+    update = _later(job, trouble=job["check_count"] + 1)
     if job["progress_message"] is None:
         update["message"] = UNCLEAR
     return update
@@ -148,5 +162,5 @@ def _later(job: dict[str, Any], trouble: int = 0) -> dict[str, Any]:
     }
 
 
-def _past(moment: str | None) -> bool:
-    return moment is not None and datetime.fromisoformat(moment) < datetime.now(UTC)
+def _past(moment: str | None, more: timedelta = timedelta(0)) -> bool:
+    return moment is not None and datetime.fromisoformat(moment) + more < datetime.now(UTC)

@@ -3,7 +3,7 @@
 The id of each new job follows from the old one's, so pressing twice, in two windows or after a lost answer, makes one.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid5
@@ -76,11 +76,11 @@ def plan_retries(person: Person, matching: JobFilter) -> RetryPlan:
     query = query.order("created_at", desc=True).order("id", desc=True).limit(MOST_AT_ONCE)
     rows, total = fetch_counted(query, "generation_jobs")
     retries, impossible = [], []
-    for job in map(job_of, rows):
+    for row in rows:
         try:
-            retries.append(_retry(job))
+            retries.append(_retry(row))
         except (InvalidInput, NotFound) as error:
-            impossible.append(NotRetried(job, error.sentence))
+            impossible.append(NotRetried(job_of(row), error.sentence))
     return RetryPlan(tuple(retries), tuple(impossible), total - len(rows))
 
 
@@ -94,13 +94,18 @@ def carry_out(person: Person, plan: RetryPlan) -> RetryOutcome:
     return RetryOutcome(tuple(map(UUID, done["made"])), len(done["skipped"]), waiting)
 
 
-def _retry(job: Job) -> Retry:
+def _retry(row: dict[str, Any]) -> Retry:
     """Raises InvalidInput, NotFound when the catalogue does not have it like this any more."""
+    job = job_of(row)
     offer = offers().get(job.generation_type)
     if offer is None or not offer.enabled:
         raise NotFound(_OFF)
     inputs = catalog.validate(job.generation_type, job.input_params)
-    return Retry(job, uuid5(job.id, "retry"), inputs, catalog.quote(offer, inputs), offer.type.longest_seconds)
+    quote = catalog.quote(offer, inputs)
+    if offer.type.usage.sized_by:  # how large the result is follows from a picture: the same one as before
+        units = Decimal(str(row["estimated_units"]))
+        quote = replace(quote, billable_units=units, estimated_usd=units * quote.unit_price_usd)
+    return Retry(job, uuid5(job.id, "retry"), inputs, quote, offer.type.longest_seconds)
 
 
 def _item(retry: Retry) -> dict[str, Any]:

@@ -67,6 +67,15 @@ class UsageLine:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnRequest:
+    """A request of ours that has ended. `inputs` is what was sent, None where fal.ai keeps no payloads."""
+
+    request_id: str
+    sent_at: datetime
+    inputs: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
 class AnalyticsLine:
     """How one endpoint did in one bucket of time; durations in seconds, None where fal.ai says nothing."""
 
@@ -76,7 +85,7 @@ class AnalyticsLine:
 
 
 class FalPlatform:
-    """The platform API. `pricing` and `analytics` take any key; the rest needs FAL_ADMIN_KEY."""
+    """The platform API. `pricing`, `analytics` and `requests` take any key; the rest needs FAL_ADMIN_KEY."""
 
     def __init__(self, settings: Settings, http: httpx.Client | None = None) -> None:
         self._key, self._admin_key = settings.fal_key, settings.fal_admin_key
@@ -162,6 +171,15 @@ class FalPlatform:
                 output_units=_optional(row, "output_units"),
                 unit_price=_optional(row, "unit_price"),
                 cost_total=_cost(row, "cost_estimate_nano_usd", NANO),
+            )
+
+    def requests(self, endpoint_id: str, start: datetime, end: datetime) -> Iterator[OwnRequest]:
+        """Our own requests to one endpoint that ended from `start` until before `end`, the latest first."""
+        query = {"endpoint_id": endpoint_id, "expand": "payloads", "limit": "100", **_span(start, end)}
+        for row in self._rows("models/requests/by-endpoint", "items", query, self._any()):
+            inputs = row.get("json_input")
+            yield OwnRequest(
+                _text(row, "request_id"), _moment(row, "sent_at"), inputs if isinstance(inputs, dict) else None
             )
 
     def _any(self) -> dict[str, str]:

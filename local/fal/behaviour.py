@@ -33,6 +33,7 @@ QUIRKS: dict[str, tuple[str, str]] = {
     "429": ("", "not accepted, answered with 429"),
     "outage": ("3", "so many status and result calls answer 503"),
     "result_500": ("2", "so many result calls answer 500"),
+    "unlisted": ("", "it is in no list of requests"),
     "expired": ("", "the result call answers 404"),
     "paused": ("2", "so many status calls answer with an unknown status name"),
     "large": ("2", "the output is so many megabytes of JSON"),

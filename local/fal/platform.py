@@ -161,6 +161,7 @@ class PlatformApi:
             found = [queued for queued in found if low <= (queued.status_code or 0) <= high]
         if ids:
             found = [queued for queued in found if queued.request_id in ids]
+        found = [queued for queued in found if "unlisted" not in queued.quirks]
         found.sort(key=lambda queued: queued.ended_at or 0, reverse=True)
         payloads = "payloads" in many(request, "expand")
         return page([_history(queued, payloads) for queued in found], "items", request, default=50, largest=100)

@@ -224,6 +224,48 @@ end $$;
 comment on function public.record_submitted is 'Records that fal.ai has accepted a job, with the request id and the addresses it gave.';
 grant execute on function public.record_submitted(uuid, text, text, text, text, int, int) to service_role;
 
+create function private.adopt_request(p_job public.generation_jobs, p_request_id text, p_queue_url text, p_source text)
+returns public.generation_jobs language plpgsql security definer set search_path = '' as $$
+declare
+  job public.generation_jobs;
+  -- fal.ai's own addresses leave out what follows the owner and the app of an endpoint.
+  base text := format('%s/%s/%s/requests/%s', p_queue_url, split_part(p_job.fal_endpoint, '/', 1), split_part(p_job.fal_endpoint, '/', 2), p_request_id);
+begin
+  update public.generation_jobs
+  set fal_request_id = p_request_id, submitted_at = coalesce(submitted_at, now()),
+      status_url = base || '/status', response_url = base, cancel_url = base || '/cancel',
+      status = case when status = 'pending' then 'submitted' else status end
+  where id = p_job.id returning * into job;
+  perform private.log_job(job, 'found', p_request_id, p_source);
+  return job;
+end $$;
+comment on function private.adopt_request is
+  'A job whose submit ended unclearly learns which request at fal.ai is its own. The caller holds its lock.';
+
+create function public.record_found(p_job uuid, p_request_id text, p_queue_url text) returns jsonb
+language plpgsql security definer set search_path = '' as $$
+declare
+  job public.generation_jobs;
+begin
+  select * into job from public.generation_jobs where id = p_job for no key update;
+  if not found then
+    perform private.refuse(404, 'NOT_FOUND', 'There is no such job.');
+  end if;
+  if job.status <> 'pending' or job.submit_attempted_at is null or job.fal_request_id is not null then
+    return private.job_json(job); -- a webhook was quicker, or it has ended
+  end if;
+  if exists (select 1 from public.generation_jobs where fal_request_id = p_request_id) then
+    perform private.refuse(409, 'ALREADY_SUBMITTED', 'This request belongs to another job.', jsonb_build_object('request_id', p_request_id));
+  end if;
+  job := private.adopt_request(job, p_request_id, p_queue_url, 'poll');
+  update public.generation_jobs set next_check_at = now(), lease_owner = null, lease_until = null, progress_message = null
+  where id = p_job returning * into job;
+  return private.job_json(job);
+end $$;
+comment on function public.record_found is
+  'The worker has found the request of an unclear job in fal.ai''s own list: it is looked at now. p_queue_url is where fal.ai''s queue is.';
+grant execute on function public.record_found(uuid, text, text) to service_role;
+
 create function public.record_unsent(p_job uuid, p_message text, p_check_seconds int) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare

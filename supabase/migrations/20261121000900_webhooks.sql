@@ -36,12 +36,10 @@ declare
   request text := p_event ->> 'request_id';
   key text := p_event ->> 'event_key';
   job_known boolean;
-  base text;
   outcome text;
 begin
   select * into job from public.generation_jobs where id = (p_event ->> 'job')::uuid for no key update;
   job_known := found;
-  base := format('%s/%s/%s/requests/%s', p_event ->> 'queue_url', split_part(job.fal_endpoint, '/', 1), split_part(job.fal_endpoint, '/', 2), request);
   select * into fal from private.provider_state where provider = 'fal';
   -- Checked before anything is written: a call that is not ours leaves no trace.
   if caller is null or fal.account_id <> caller then
@@ -69,13 +67,8 @@ begin
 
   if job_known then
     if job.fal_request_id is null then
-      -- The answer to our submit never arrived; this call says which request has the job. Its addresses follow fal.ai's rule.
-      update public.generation_jobs
-      set fal_request_id = request, submitted_at = coalesce(submitted_at, now()),
-          status_url = base || '/status', response_url = base, cancel_url = base || '/cancel',
-          status = case when status = 'pending' then 'submitted' else status end
-      where id = job.id;
-      perform private.log_job(job, 'found', request, 'webhook');
+      -- The answer to our submit never arrived; this call says which request has the job.
+      job := private.adopt_request(job, request, p_event ->> 'queue_url', 'webhook');
     end if;
     if jsonb_typeof(p_event -> 'verdict') = 'object' then
       outcome := private.settle(job.id, p_event -> 'verdict', coalesce(p_event ->> 'source', 'webhook')) ->> 'result';

@@ -2,13 +2,15 @@
 
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from psycopg.errors import UniqueViolation
 
 from tests.database.books import (
+    QUEUE_URL,
     Books,
+    Row,
     acceptance,
     completed,
     event,
@@ -215,6 +217,50 @@ def test_unclear_leaves_alone_what_is_known(books: Books) -> None:
     with books.unchanged():
         for job in (sent, found):
             books.call("record_unclear", p_job=job, p_message="No clear answer.", p_check_seconds=15)
+
+
+def found(books: Books, job: UUID, request: str | None = None) -> Row:
+    row: Row = books.call("record_found", p_job=job, p_request_id=request or request_of(job), p_queue_url=QUEUE_URL)
+    return row
+
+
+def test_an_unclear_job_whose_request_is_found_goes_on(books: Books) -> None:
+    user = books.person()
+    job = books.unclear(user)
+    row = found(books, job)
+    base = f"{QUEUE_URL}/fal-ai/flux/requests/{request_of(job)}"
+    assert (row["status"], row["fal_request_id"], row["progress_message"]) == ("submitted", request_of(job), None)
+    assert [row[name] for name in ("status_url", "response_url", "cancel_url")] == [
+        f"{base}/status",
+        base,
+        f"{base}/cancel",
+    ]
+    assert row["next_check_at"] == row["submitted_at"], "it is looked at now"
+    assert books.history(job) == ["created", "unclear", "found"]
+    assert found(books, job) == row, "finding it again changes nothing"
+    assert books.balance(user) == (99, 1)
+
+
+def test_a_request_that_is_anothers_or_a_job_that_looks_for_none_is_left_alone(books: Books) -> None:
+    user = books.person()
+    taken, unclear, unsent = books.submitted(user), books.unclear(user), books.create(user)
+    with refused(409, "ALREADY_SUBMITTED"):
+        found(books, unclear, request_of(taken))
+    assert books.job(unclear)["fal_request_id"] is None
+    assert found(books, unsent)["fal_request_id"] is None
+    books.give_up(unclear)
+    assert found(books, unclear)["status"] == "failed"
+    with refused(404, "NOT_FOUND"):
+        found(books, uuid4(), "anything")
+
+
+def test_webhook_and_list_at_once_find_it_once(books: Books) -> None:
+    job = books.unclear(books.person())
+    arguments = {"p_job": job, "p_request_id": request_of(job), "p_queue_url": QUEUE_URL}
+    books.race(*[("record_found", arguments)] * 3, *[("receive_fal_events", {"p_events": [event(job)]})] * 3)
+    assert books.history(job).count("found") == 1
+    assert books.job(job)["status"] == "completed"
+    assert books.moves(job) == ["hold", "capture"]
 
 
 def test_giving_up_returns_the_hold_and_says_why(books: Books) -> None:

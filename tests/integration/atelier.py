@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from core import database, jobs, media, offers, people, sending, sessions, settings
+from core import database, fal_account, jobs, media, offers, people, sending, sessions, settings
 from core.errors import DatabaseUnavailable
 from core.models import Job, Person
 from core.sealing import token_for
@@ -50,7 +50,9 @@ def forget_everything() -> None:
         database.get_database().http.close()
     if sending.get_queue.made:
         sending.get_queue()._http.close()
-    for kept in (settings.get_settings, database.get_database, sending.get_queue):
+    if fal_account.get_account.made:
+        fal_account.get_account()._http.close()
+    for kept in (settings.get_settings, database.get_database, sending.get_queue, fal_account.get_account):
         kept.cache_clear()
     offers.forget()
     media._signed.clear()

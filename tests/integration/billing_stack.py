@@ -136,7 +136,7 @@ def forget() -> None:
     """Close what the product keeps for the life of a process, so that it reads its settings anew."""
     if get_database.made:
         get_database().http.close()
-    if get_account.cache_info().currsize:
+    if get_account.made:
         get_account()._http.close()
     if alerts.http_client.cache_info().currsize:
         alerts.http_client().close()

@@ -18,6 +18,7 @@ from psycopg.rows import dict_row
 from core import jobs, offers, sending
 from core.campaigns import chain
 from core.database import get_database
+from core.fal_account import get_account
 from core.models import OPEN_STATUSES, Budget, Job, Person
 from core.settings import get_settings
 from core.worker import Worker
@@ -139,6 +140,8 @@ def studio_fixture(
         get_database().http.close()
         if sending.get_queue.made:
             sending.get_queue.made._http.close()
+        if get_account.made:
+            get_account.made._http.close()
         _forget()
 
 
@@ -150,4 +153,5 @@ def _forget() -> None:
     get_settings.cache_clear()
     get_database.cache_clear()
     sending.get_queue.cache_clear()
+    get_account.cache_clear()
     offers.forget()

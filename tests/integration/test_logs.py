@@ -22,6 +22,7 @@ from core import jobs, offers, people, sending, sessions
 from core.admin import catalogue
 from core.database import get_database
 from core.errors import AtelierError, NotAllowed, SignInRefused
+from core.fal_account import get_account
 from core.log import configure
 from core.models import Budget, Person
 from core.sealing import token_for, unseal
@@ -75,7 +76,7 @@ def wait_until(sql: psycopg.Connection[Any], query: str, job_id: str) -> None:
 
 
 def forget() -> None:
-    for cache in (get_settings, get_database, sending.get_queue):
+    for cache in (get_settings, get_database, sending.get_queue, get_account):
         cache.cache_clear()
     offers.forget()
 
@@ -121,6 +122,7 @@ def run(
             logging.getLogger().setLevel(level)
             get_database().http.close()
             sending.get_queue()._http.close()
+            get_account()._http.close()
             forget()
         done.companion_log, done.pages_log = child.log.read_text(encoding="utf-8"), written.getvalue()
         done.served_log = pages.log.read_text(encoding="utf-8")

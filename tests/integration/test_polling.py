@@ -97,7 +97,7 @@ class TestVerdicts:
     def test_an_unclear_submit_is_never_sent_again(self, atelier: Atelier, hands: Hands) -> None:
         person = atelier.marketer()
         accepted = atelier.state()["counts"]["accepted"]
-        job = submit(person, "Nobody can tell [sim:submit_reset]")
+        job = submit(person, "Nobody can tell [sim:submit_reset,unlisted]")
         for _ in range(3):
             assert look(atelier, hands, job).is_unclear
         assert atelier.state()["counts"]["accepted"] == accepted + 1

@@ -201,6 +201,7 @@ def test_usage_adds_up(simulator: RunningFal, http: httpx.Client, admin: httpx.C
 
 def test_own_requests_with_and_without_payloads(simulator: RunningFal, http: httpx.Client) -> None:
     good, bad = run(http, seed=4), run(http, num_images=9)
+    run(http, prompt="Kept secret [sim:unlisted]")
     (foreign,) = simulator.control("foreign", {"endpoint_id": SCHNELL})["request_ids"]
 
     def ask(**query: Any) -> list[dict[str, Any]]:

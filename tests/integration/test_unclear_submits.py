@@ -119,7 +119,7 @@ class TestUnclear:
 
     def test_a_success_after_that_is_delivered_marked_late_and_not_charged(self, atelier: Atelier) -> None:
         person = atelier.marketer()
-        job = submit(person, "Late [sim:submit_reset,lose]")
+        job = submit(person, "Late [sim:submit_reset,lose,unlisted]")
         request = atelier.finished_request(job.id)["request_id"]
         assert_looked_for_only(atelier, job)
         atelier.let_all_hope_pass(job.id)
@@ -137,6 +137,72 @@ class TestUnclear:
         assert atelier.history(job.id).count("delivered_late") == 1
         (event,) = atelier.inbox(job.id)
         assert (event["result"], event["repeats"]) == ("delivered_late", 1)
+
+
+class TestFound:
+    """fal.ai's own list of our requests tells which one is the job's, when the webhook does not."""
+
+    def test_without_a_webhook_by_its_inputs_and_its_time(self, atelier: Atelier) -> None:
+        person = atelier.marketer()
+        job = submit(person, "In the list [sim:submit_reset,lose]")
+        assert job.is_unclear
+        request = atelier.finished_request(job.id)["request_id"]
+        atelier.let_pass(job.id)
+        done = atelier.wait(person, job, "completed")
+        assert done.fal_request_id == request
+        assert atelier.history(job.id)[:4] == ["created", "unclear", "found", "completed"]
+        assert (atelier.row(job.id)["verdict_source"], atelier.inbox(job.id)) == ("poll", [])
+        assert [kind for kind, *_ in atelier.moves(job.id)] == ["hold", "capture"]
+        assert atelier.request(job.id)["submissions"] == 1
+
+    def test_by_a_person_who_checks_again(self, atelier: Atelier) -> None:
+        person = atelier.marketer()
+        job = submit(person, "Found by hand [sim:submit_500_accepted,lose]")
+        atelier.finished_request(job.id)
+        assert jobs.check_again(person, job.id).fal_request_id is not None
+        atelier.wait(person, job, "completed")
+
+    def test_what_could_be_either_of_two_is_nobodys(self, atelier: Atelier) -> None:
+        """One died before it was sent and one after: which of them the one request belongs to, nobody can tell."""
+        person = atelier.marketer()
+        never, sent = (created(person, "Alike [sim:lose]") for _ in range(2))
+        die_at("FalQueue.submit", never)
+        die_at("record", sent)
+        atelier.finished_request(sent.id)
+        for job in (never, sent):
+            assert_looked_for_only(atelier, job)
+            atelier.let_all_hope_pass(job.id)
+            assert atelier.wait(person, job, "failed").error_type == "submit_unconfirmed"
+        assert atelier.balance(person) == (person.available, 0)
+
+    def test_what_belongs_to_another_job_is_not_taken(self, atelier: Atelier) -> None:
+        person = atelier.marketer()
+        known, never = submit(person, "The same again"), created(person, "The same again")
+        die_at("FalQueue.submit", never)
+        atelier.wait(person, known, "completed")
+        assert_looked_for_only(atelier, never)
+
+    def test_while_fal_does_not_answer_nothing_is_closed_for_an_hour(self, atelier: Atelier) -> None:
+        person = atelier.marketer()
+        job = submit(person, "Asked in an outage [sim:submit_reset,lose]")
+        atelier.finished_request(job.id)
+        atelier.behaviour(outage=True)
+        atelier.let_all_hope_pass(job.id)
+        until(lambda: atelier.row(job.id)["check_count"] >= 1, "nobody looks")
+        assert jobs.get(person, job.id).is_unclear
+        atelier.behaviour()
+        atelier.let_pass(job.id)
+        atelier.wait(person, job, "completed")
+
+    def test_after_that_hour_it_is_closed_all_the_same(self, atelier: Atelier) -> None:
+        person = atelier.marketer()
+        job = submit(person, "Asked for too long [sim:submit_500_dropped]")
+        atelier.behaviour(outage=True)
+        atelier.rows.execute(
+            "update generation_jobs set give_up_at = now() - interval '61 min' where id = %s", (job.id,)
+        )
+        atelier.let_pass(job.id)
+        assert atelier.wait(person, job, "failed").error_type == "submit_unconfirmed"
 
 
 class TestCrash:

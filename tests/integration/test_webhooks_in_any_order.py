@@ -172,7 +172,9 @@ def test_a_webhook_without_its_payload_for_a_job_that_was_never_confirmed(atelie
 
 def test_a_webhook_without_its_payload_after_we_had_given_up_is_fetched_and_delivered_late(atelier: Atelier) -> None:
     person = atelier.marketer()
-    job = jobs.submit(person, SCHNELL, {"prompt": "Late and to be fetched [sim:submit_reset,unserialisable,lose]"})
+    job = jobs.submit(
+        person, SCHNELL, {"prompt": "Late and to be fetched [sim:submit_reset,unserialisable,lose,unlisted]"}
+    )
     request = atelier.finished_request(job.id)["request_id"]
     atelier.let_all_hope_pass(job.id)
     atelier.wait(person, job, "failed")

@@ -224,3 +224,23 @@ def test_prices_never_become_floats(amount: Decimal) -> None:
     (found,) = fal.pricing(["a/b"])
     assert type(found.unit_price) is Decimal
     assert found.unit_price == amount
+
+
+def test_own_requests_with_what_was_sent() -> None:
+    item = {"request_id": "r-1", "sent_at": "2026-11-01T10:00:00", "json_input": {"guidance_scale": 3.5}}
+    bare = {"request_id": "r-2", "sent_at": "2026-11-01T10:00:00.5Z"}
+    fal, wire = platform(reply(200, {"items": [item, bare], "has_more": False}))
+    found = list(fal.requests("a/b", START, END))
+    assert [request.request_id for request in found] == ["r-1", "r-2"]
+    assert [request.inputs for request in found] == [{"guidance_scale": Decimal("3.5")}, None]
+    assert found[0].sent_at == datetime(2026, 11, 1, 10, tzinfo=UTC)
+    assert dict(wire.requests[0].url.params) == {
+        "endpoint_id": "a/b",
+        "expand": "payloads",
+        "limit": "100",
+        "start": START.isoformat(),
+        "end": END.isoformat(),
+    }
+    fal, _ = platform(reply(200, {"items": [{"request_id": "r-1", "sent_at": "yesterday"}]}))
+    with pytest.raises(FalUnavailable):
+        list(fal.requests("a/b", START, END))
