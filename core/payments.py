@@ -28,8 +28,9 @@ from core.stripe_api import get_client, translated
 log = get_logger(__name__)
 
 SESSION_PLACEHOLDER: Final = "{CHECKOUT_SESSION_ID}"
-# Stripe wants 30 minutes at least. Counted from the order, so that asking again sends the very same request.
+# Counted from the order, so that asking again sends the very same request.
 OPEN_FOR: Final = timedelta(hours=2)
+OPEN_AT_LEAST: Final = timedelta(minutes=31)  # Stripe wants 30 when the page is made
 Result = Literal["granted", "already_granted", "processing", "open", "expired", "payment_failed", "flagged", "not_ours"]
 _SESSION_ID = re.compile(r"cs_[A-Za-z0-9_]{1,250}")
 _EXPAND: Final = ["payment_intent.latest_charge"]
@@ -61,8 +62,8 @@ def start_checkout(
 
     `success_url` holds the literal `{CHECKOUT_SESSION_ID}`. `order_id` is made by the caller: the same one again (a
     double click, a reload) gives the same page. `expected_cents` is the price that the person saw.
-    Raises Refused (NOT_APPROVED, PACK_DISABLED, PRICE_CHANGED, TOO_MANY_CHECKOUTS, ALREADY_PAID), PaymentsRefused,
-    PaymentsUnavailable, DatabaseError. Nothing is charged before the person pays at Stripe.
+    Raises Refused (NOT_APPROVED, PACK_DISABLED, PRICE_CHANGED, TOO_MANY_CHECKOUTS, ALREADY_PAID, ORDER_PROCESSING,
+    ORDER_CLOSED), PaymentsRefused, PaymentsUnavailable, DatabaseError. Nothing is charged before the person pays.
     """
     if SESSION_PLACEHOLDER not in success_url:
         raise ValueError(f"success_url must hold {SESSION_PLACEHOLDER}.")
@@ -75,8 +76,7 @@ def start_checkout(
         p_pack=pack,
         p_amount_cents=expected_cents,
     )
-    if order["paid_at"]:
-        raise Refused("This order is paid already. Your credits are in your balance.", code="ALREADY_PAID")
+    _refuse_closed(order)
     session = _create_session(person, order, price, success_url, cancel_url)
     if (session.amount_total, session.currency) != (order["amount_cents"], order["currency"]):
         _close(session)
@@ -92,7 +92,7 @@ def start_checkout(
     )
     log.info("checkout_started", order=order["id"], session=session.id, pack=pack)
     if session.url is None:
-        raise Refused("This order is closed. Start again from the credits page.", code="ORDER_CLOSED")
+        raise _closed()
     return session.url
 
 
@@ -163,6 +163,23 @@ def session_facts(session: stripe.checkout.Session) -> dict[str, Any]:
         "payment_intent": payment_facts,
         "expires_at": session.expires_at,
     }
+
+
+def _refuse_closed(order: dict[str, Any]) -> None:
+    """An order that was begun before is gone on with only while its pay page can be open. Raises Refused."""
+    if order["paid_at"]:
+        raise Refused("This order is paid already. Your credits are in your balance.", code="ALREADY_PAID")
+    if order["checkout_progress"] == "processing":
+        raise Refused("Your payment is on its way. Its credits arrive by themselves.", code="ORDER_PROCESSING")
+    closes_at = datetime.fromisoformat(order["created_at"]) + OPEN_FOR
+    if order["stripe_session_id"] is None:
+        closes_at -= OPEN_AT_LEAST  # Stripe makes no page that closes sooner
+    if order["checkout_progress"] != "open" or datetime.now(UTC) >= closes_at:
+        raise _closed()
+
+
+def _closed() -> Refused:
+    return Refused("This order is closed. Start again from the credits page.", code="ORDER_CLOSED")
 
 
 def _create_session(

@@ -7,7 +7,7 @@ import streamlit as st
 from core import campaigns
 from core.campaigns import LABELS, STEPS, Campaign, Clip, Estimate, Run, Step
 from core.models import Person
-from ui import campaign_address, campaign_words, guard, words
+from ui import campaign_address, campaign_words, guard, packs, words
 
 _RUN_ID = "campaign-run-id"
 _MOST = 1_000_000
@@ -109,6 +109,8 @@ def draw(person: Person, campaign: Campaign, run: Run, clips: tuple[Clip, ...]) 
         for item in run.waiting:
             said = campaign_words.waits(item, names.get(item.clip_id, f"Clip {item.position}"))
             st.markdown(f":small[:orange[{words.escape(said)}]]")
+        if any(item.reason_code == "INSUFFICIENT_CREDITS" for item in run.waiting) and run.started_by == person.user_id:
+            packs.choices(person, 0, person.available, back=packs.here())
 
 
 def _actions(person: Person, run: Run) -> None:

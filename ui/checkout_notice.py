@@ -22,6 +22,7 @@ INFO = {
     "cancelled": "**You came back without paying.** Nothing was charged and nothing has changed.",
     "open": "**This order is not paid yet.** Nothing was charged. Buy again when you want to.",
     "processing": "**Your payment of {paid} is on its way.** The {credits} arrive by themselves once it is there.",
+    "ORDER_PROCESSING": "**Your payment is on its way already.** Its credits arrive by themselves once it is there.",
     "ALREADY_PAID": "**This order is paid already.** Its credits are in your balance.",
     "no_receipt": "**There is no receipt for this order.** It was not paid, or it is not yours.",
 }
@@ -57,7 +58,7 @@ def draw(person: Person) -> None:
     code = st.query_params.pop(CODE, None)
     if code:
         st.session_state[_NOTICE] = _Notice(code, st.query_params.pop(ORDER, ""), monotonic())
-        low_credits.reminded()  # who comes from there has just seen the packs
+        low_credits.bought(person)
     notice: _Notice | None = st.session_state.get(_NOTICE)
     if notice is None or monotonic() - notice.at > _SECONDS:
         return

@@ -25,7 +25,7 @@ CODE, ORDER = "checkout", "order"
 async def start(request: Request) -> Response:
     """Begin the order of the session's person and send the browser on to Stripe's page, in the same tab."""
     form = await web.read_form(request)
-    back = _known(form.get("back"))
+    back = packs.way_back(form.get("back"))
     origin = web.own_origin(request)
     done = f"{origin}/checkout/done?session_id={payments.SESSION_PLACEHOLDER}"  # Stripe fills it in, so it stays as is
     rest = "" if back == packs.CREDITS else urlencode({"back": back})
@@ -49,7 +49,7 @@ async def start(request: Request) -> Response:
 
 async def done(request: Request) -> Response:
     """Back from the pay page: bring what was paid into the books at once, as the webhook would, and say so."""
-    back = _known(request.query_params.get("back"))
+    back = packs.way_back(request.query_params.get("back"))
     try:
         person = await _person(request)
         if person is None:
@@ -57,11 +57,11 @@ async def done(request: Request) -> Response:
         found = await run_in_threadpool(payments.fulfil, person, request.query_params.get("session_id", ""))
     except AtelierError as error:
         return _back(back, error)
-    return web.redirect(f"{back}?{urlencode({CODE: found.result, ORDER: found.purchase.id})}")
+    return _to(back, {CODE: found.result, ORDER: found.purchase.id})
 
 
 async def cancelled(request: Request) -> Response:
-    return web.redirect(f"{_known(request.query_params.get('back'))}?{urlencode({CODE: 'cancelled'})}")
+    return _to(packs.way_back(request.query_params.get("back")), {CODE: "cancelled"})
 
 
 async def receipt(request: Request) -> Response:
@@ -75,7 +75,7 @@ async def receipt(request: Request) -> Response:
             raise NotFound("There is no such order.")
         url = await run_in_threadpool(payments.receipt_url, person, order)
     except NotFound:
-        return web.redirect(f"{packs.CREDITS}?{urlencode({CODE: 'no_receipt'})}")
+        return _to(packs.CREDITS, {CODE: "no_receipt"})
     except AtelierError as error:
         return _back(packs.CREDITS, error)
     return web.redirect(url)
@@ -83,7 +83,11 @@ async def receipt(request: Request) -> Response:
 
 def _back(path: str, error: AtelierError) -> Response:
     log.warning("checkout_refused", code=error.code, error=error.sentence, detail=error.detail)
-    return web.redirect(f"{path}?{urlencode({CODE: error.code})}")
+    return _to(path, {CODE: error.code})
+
+
+def _to(path: str, said: dict[str, object]) -> Response:
+    return web.redirect(f"{path}{'&' if '?' in path else '?'}{urlencode(said)}")
 
 
 def _sign_in_first(path: str) -> Response:
@@ -92,10 +96,6 @@ def _sign_in_first(path: str) -> Response:
 
 async def _person(request: Request) -> Person | None:
     return await run_in_threadpool(sessions.current, web.session_cookie(request.cookies))
-
-
-def _known(back: str | None) -> str:
-    return back if back in packs.BACK else packs.CREDITS
 
 
 def _uuid(text: str | None) -> UUID | None:

@@ -78,27 +78,32 @@ def _files(job: Job) -> None:
 
 
 def _actions(person: Person, job: Job) -> None:
+    tries_again = False
     with st.container(horizontal=True, vertical_alignment="center", key="detail-actions"):
         _downloads(job)
         if job.is_open and job.user_id == person.user_id:
             _open_actions(person, job)
         if job.user_id == person.user_id:
-            _retry_actions(person, job)
+            tries_again = _retry_actions(job)
         reuse.again(job)
         reuse.as_input(job)
         with st.popover("Copy link", type="tertiary"):
             st.code(_link(job), language=None)
+    if tries_again:  # below the buttons: a refusal may bring the packs with it
+        _try_again(person, job)
 
 
-def _retry_actions(person: Person, job: Job) -> None:
-    """One way on from a job that came to nothing: a new try, or the one there is already."""
+def _retry_actions(job: Job) -> bool:
+    """One way on from a job that came to nothing: a new try, or the one there is already. True for a new try."""
+    tries_again = False
     if job.retried_as is not None:
         if st.button("Open the next try"):
             _go_to(job.retried_as)
-    elif job.status in ("failed", "cancelled") and not job.is_late and st.button("Try again"):
-        _try_again(person, job)
+    elif job.status in ("failed", "cancelled") and not job.is_late:
+        tries_again = st.button("Try again")
     if job.retried_from is not None and st.button("Open the try before", type="tertiary"):
         _go_to(job.retried_from)
+    return tries_again
 
 
 def _go_to(job_id: UUID) -> None:

@@ -1,7 +1,7 @@
 """What stands on the Generate form while its person is at the pay page: leaving in the same tab ends the session.
 
-One draft a person, in this process, for as long as a checkout stays open. Whoever comes back to another process, or
-later, finds an empty form; nothing that was paid for hangs on it.
+One draft a person, in this process, for as long as a checkout stays open or until the form is sent. Whoever comes back
+to another process, or later, finds an empty form; nothing that was paid for hangs on it.
 """
 
 import threading

@@ -7,9 +7,9 @@ from typing import NoReturn
 import streamlit as st
 
 from core.admin import calls
-from core.errors import AtelierError, DatabaseUnavailable, NotAllowed
+from core.errors import AtelierError, DatabaseUnavailable, InsufficientCredits, NotAllowed
 from core.models import Person
-from ui import sentences, session, words
+from ui import packs, sentences, session, words
 
 ADMIN_PAGE = "page:admin"  # what is refused, in the trail
 
@@ -67,8 +67,11 @@ def crashed(_error: Exception) -> bool:
 
 @contextmanager
 def told() -> Iterator[None]:
-    """Whatever a rule of ours or an outside service refuses in here is told to the person in its own sentence."""
+    """Whatever a rule of ours or an outside service refuses in here is told to the person in its own sentence; what is
+    refused for credits with the packs beside it."""
     try:
         yield
+    except InsufficientCredits as error:
+        packs.refused(require(), error)
     except AtelierError as error:
         st.error(sentences.marked(error.sentence), icon=":material/error:")

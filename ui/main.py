@@ -61,7 +61,7 @@ def show(person: Person) -> None:
     page = st.navigation(_pages(person), position="top")
     st.logo(str(_STATIC / "wordmark.svg"), size="large")
     shell.bar()
-    shell.banners(person)
+    shell.banners(person, page.url_path)
     try:
         page.run()
     except DatabaseUnavailable as error:

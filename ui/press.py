@@ -83,6 +83,8 @@ def run(person: Person, order: Order) -> None:
         _wait_for_credits(person, press.order, press.order.credits(len(made)))
     else:
         drop(problem.sentence if isinstance(problem, AtelierError) else problem)
+        if made:
+            drafts.drop(person)
     going = sum(job.status != "failed" for job in made)
     if going:
         st.toast("On its way." if going == 1 else f"{going} jobs are on their way.")

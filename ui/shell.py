@@ -67,8 +67,8 @@ def _account(person: Person) -> None:
         signin.sign_out()
 
 
-def banners(person: Person) -> None:
-    """What everybody has to know before they start something, and what came of a checkout."""
+def banners(person: Person, page: str) -> None:
+    """What everybody has to know before they start something, and what came of a checkout. `page` is its path."""
     if person.fal_lock_reason:
         st.error(
             f"**fal.ai has locked the account.** {words.escape(person.fal_lock_reason)} New jobs wait until that is "
@@ -77,4 +77,4 @@ def banners(person: Person) -> None:
         )
     alert_banners.draw(person)
     checkout_notice.draw(person)
-    low_credits.remind(person)
+    low_credits.remind(person, page)

@@ -57,6 +57,8 @@ begin
   progress := case
     when p_event = 'checkout.session.async_payment_failed' then 'failed'
     when p_session ->> 'status' = 'expired' then 'expired'
+    -- Stripe calls for three days; until then a payment that it does not show us may still be told.
+    when p_session ->> 'status' = 'unknown' and now() > purchase.expires_at + interval '3 days' then 'expired'
     when p_session ->> 'status' = 'complete' and not paid then
       case when p_session #>> '{payment_intent,status}' in ('requires_payment_method', 'canceled') then 'failed' else 'processing' end
     else 'open' end;

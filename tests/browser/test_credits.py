@@ -147,7 +147,7 @@ def test_too_few_credits_lead_to_the_pack_and_back_to_the_form(new_marketer: Mar
     page.get_by_role("button", name="Generate image").click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("This image costs 5 credits and you have 1.")
-    expect(dialog).to_contain_text("The 100-credit pack covers it and leaves you 96.")
+    expect(dialog).to_contain_text("€0.19 each · leaves you 96")
     dialog.get_by_role("button", name="Buy 100 credits").click()
     pay(page, re.compile("Pay €19"))
     expect(page.get_by_text("100 credits added.")).to_be_visible()

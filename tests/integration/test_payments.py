@@ -27,6 +27,7 @@ from core import (
     flagged_payments,
     margins,
     offers,
+    open_purchases,
     operations,
     packs,
     payments,
@@ -289,11 +290,35 @@ def test_the_same_order_is_the_same_pay_page(till: Till, buyer: Callable[..., Pe
     assert till.start(person, order_id=order) == session
     with pytest.raises(NotFound):
         till.start(buyer(), order_id=order)
-    till.sim.pay(session)
+    till.sim.pay(session, "later")
     payments.fulfil(person, session)
-    with pytest.raises(Refused) as again:
+    refusals = [refusal(till, person, order)]
+    till.sim.act("arrive", till.payment_of(session))
+    payments.fulfil(person, session)
+    assert [*refusals, refusal(till, person, order)] == ["ORDER_PROCESSING", "ALREADY_PAID"]
+
+
+def refusal(till: Till, person: Person, order: UUID) -> str:
+    """Why an order cannot be gone on with."""
+    with pytest.raises(Refused) as refused:
         till.start(person, order_id=order)
-    assert again.value.code == "ALREADY_PAID"
+    return refused.value.code
+
+
+def test_an_old_order_is_not_gone_on_with(till: Till, buyer: Callable[..., Person]) -> None:
+    person, order, unsent = buyer(), uuid4(), uuid4()
+    till.start(person, order_id=order)
+    database.get_database().call("start_purchase", p_order=unsent, p_user=person.user_id, p_pack="credits_100")
+    till.rows.execute(
+        "update credit_purchases set created_at = created_at - interval '100 minutes' where user_id = %s",
+        (person.user_id,),
+    )
+    assert refusal(till, person, unsent) == "ORDER_CLOSED"  # no page could be open for half an hour
+    till.rows.execute(
+        "update credit_purchases set created_at = created_at - interval '20 minutes' where user_id = %s",
+        (person.user_id,),
+    )
+    assert refusal(till, person, order) == "ORDER_CLOSED"
 
 
 def test_an_order_is_refused_before_stripe_is_asked(till: Till, buyer: Callable[..., Person]) -> None:
@@ -567,14 +592,59 @@ def test_the_worker_waits_while_stripe_is_away(till: Till, buyer: Callable[..., 
     ]
 
 
-def test_an_order_whose_session_stripe_does_not_know_is_closed(till: Till, buyer: Callable[..., Person]) -> None:
+def provider(till: Till) -> dict[str, Any]:
+    return till.all("select unwell_since, last_error from private.provider_state where provider = 'stripe'")[0]
+
+
+def test_an_order_whose_session_stripe_does_not_know_stays_open_until_nobody_can_tell_of_it(
+    till: Till, buyer: Callable[..., Person]
+) -> None:
+    """A key of another account by mistake: who pays meanwhile must not lose the credits."""
     person, order = buyer(), uuid4()
     call = database.get_database().call
     call("start_purchase", p_order=order, p_user=person.user_id, p_pack="credits_100")
-    call("attach_session", p_order=order, p_session="cs_test_of_another_account", p_expires_at="2099-01-01T00:00:00Z")
+    attach = {"p_order": order, "p_session": "cs_test_of_another_account"}
+    call("attach_session", **attach, p_expires_at=(datetime.now(UTC) - timedelta(days=2)).isoformat())
+    due_now(till, person)
+    reconcile_open_purchases()
+    assert purchases.get(person, order).status == "open"
+    assert "another account" in provider(till)["last_error"]
+    till.rows.execute("update credit_purchases set expires_at = now() - interval '73 hours' where id = %s", (order,))
     due_now(till, person)
     reconcile_open_purchases()
     assert purchases.get(person, order).status == "expired"
+    till.buy(person)
+    due_now(till, person)
+    session = till.start(person)
+    due_now(till, person)
+    reconcile_open_purchases()
+    assert purchases.by_session(person, session).status == "open"
+    assert provider(till)["unwell_since"] is None
+
+
+def test_one_order_that_cannot_be_applied_keeps_no_other_waiting(
+    till: Till, buyer: Callable[..., Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person = buyer()
+    till.sim.behave(lose=True)
+    broken, whole = till.start(person), till.start(person, "credits_100")
+    for session in (broken, whole):
+        till.sim.pay(session)
+    due_now(till, person)
+
+    def look_up(session_id: str, **more: Any) -> payments.Fulfilment:
+        if session_id == broken:
+            raise DatabaseError("Something went wrong in the database.")
+        return payments.look_up(session_id, **more)
+
+    with monkeypatch.context() as stumbling:
+        stumbling.setattr(open_purchases, "look_up", look_up)
+        with pytest.raises(DatabaseError):
+            reconcile_open_purchases()
+    assert till.moves(person) == [("purchase", 100)]
+    due_now(till, person)
+    reconcile_open_purchases()
+    assert till.moves(person) == [("purchase", 100), ("purchase", 500)]
 
 
 def test_when_stripe_is_away_nothing_is_charged_and_the_order_can_go_on(

@@ -137,6 +137,8 @@ def test_only_our_own_pages_are_gone_back_to(till: Till) -> None:
     for back in ("https://evil.example", "//evil.example", "/session/logout", "/admin"):
         assert browser.get(f"/checkout/cancelled?back={back}").headers["location"] == "/credits?checkout=cancelled"
     assert browser.get("/checkout/cancelled?back=/").headers["location"] == "/?checkout=cancelled"
+    open_job = browser.get("/checkout/cancelled?back=%2Fjobs%3Fjob%3D1").headers["location"]
+    assert open_job == "/jobs?job=1&checkout=cancelled"
     assert till.calls == []
 
 

@@ -7,14 +7,16 @@ from typing import Any, get_args
 from uuid import uuid4
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
-from core import credits, packs, payments
+from core import credits, payments
 from core.credits import Standing
 from core.models import Budget, Person
 from core.purchases import PurchaseStatus
 from tests.unit.ui import doubles
 from tests.unit.ui.studio import Open, Studio, words_on
 from ui import alert_banners, checkout_notice, low_credits, purchase_list, words
+from ui import packs as pack_cards
 
 FORM = re.compile(r'<form class="(buy[^"]*)" method="post" action="/checkout/start">(.*?)</form>', re.S)
 
@@ -99,23 +101,44 @@ def test_purchases_have_a_state_in_words_and_a_receipt(studio: Studio, open_page
     assert set(purchase_list.STATES) == set(get_args(PurchaseStatus))
 
 
+SAID = "You have **3 credits** left. A pack is ready in seconds."
+
+
 def test_few_credits_are_said_once_a_visit(studio: Studio, open_page: Open) -> None:
     studio.person = doubles.person(available=3)
     app = open_page()
-    assert "You have **3 credits** left. With the 100-credit pack you have 103." in words_on(app)
+    assert SAID in words_on(app)
+    assert "€0.19 each · then you have 103" in words_on(app)
+    assert {label: look for label, (look, _) in forms(words_on(app)).items()} == {
+        "Buy 100 credits": "buy primary",
+        "Buy 500 credits": "buy",
+        "Buy 1,000 credits": "buy",
+    }
     assert next(link.proto.label for link in app.get("page_link")) == ":red[:material/toll:] 3 credits"
     next(button for button in app.button if button.label == "Not now").click().run()
-    assert "You have **3 credits** left" not in words_on(app)
-    app.run()
-    assert "You have **3 credits** left" not in words_on(app)
-    assert "You have **3 credits** left" not in words_on(open_page())  # a reload
+    assert SAID not in words_on(app)
+    app.switch_page("../pages/jobs.py").run()
+    assert SAID not in words_on(app)
+    assert SAID not in words_on(open_page())  # a reload
 
 
 def test_nobody_is_interrupted_when_the_credits_run_low_at_work(studio: Studio, open_page: Open) -> None:
     app = open_page()
     studio.person = doubles.person(available=3)
     app.run()
-    assert "You have **3 credits** left" not in words_on(app)
+    assert SAID not in words_on(app)
+    app.switch_page("../pages/jobs.py").run()  # but on the way to the next page
+    assert SAID in words_on(app)
+
+
+def test_the_reminder_waits_where_the_packs_or_something_else_are_open(studio: Studio, open_page: Open) -> None:
+    studio.person = doubles.person(available=3)
+    app = open_page(job=str(uuid4()))
+    assert SAID not in words_on(app)
+    app.switch_page("../pages/credits.py").run()
+    assert SAID not in words_on(app)
+    app.switch_page("../pages/jobs.py").run()
+    assert SAID in words_on(app)
 
 
 @pytest.mark.parametrize("changes", [{"available": 5}, {"available": 0, "is_unmetered": True}])
@@ -124,26 +147,81 @@ def test_nobody_is_reminded_without_need(studio: Studio, open_page: Open, change
     assert "credits** left" not in words_on(open_page())
 
 
+def draw_choices(needed: int) -> None:
+    from tests.unit.ui import doubles
+    from ui import packs
+
+    packs.choices(doubles.person(), needed, 1, back="/jobs?job=1")
+
+
 @pytest.mark.parametrize(
-    ("credits_needed", "said"),
+    ("needed", "said", "primary"),
     [
-        (25, "The 100-credit pack covers it and leaves you 76."),
-        (700, "The 1,000-credit pack covers it and leaves you 301."),
-        (2000, "Even with the 1,000-credit pack you are 999 credits short."),
+        (25, ["leaves you 76", "leaves you 476", "leaves you 976"], "Buy 100 credits"),
+        (700, ["still 599 short", "still 199 short", "leaves you 301"], "Buy 1,000 credits"),
+        (2000, ["still 1,899 short", "still 1,499 short", "still 999 short"], "Buy 1,000 credits"),
+        (0, ["then you have 101", "then you have 501", "then you have 1,001"], "Buy 100 credits"),
     ],
 )
-def test_the_smallest_pack_that_covers_it(studio: Studio, credits_needed: int, said: str) -> None:
+def test_every_pack_says_what_it_leaves(studio: Studio, needed: int, said: list[str], primary: str) -> None:
     assert studio.person is not None
-    pack = packs.smallest_for(credits_needed - 1)
-    assert low_credits.sentence("This video", credits_needed, 1, pack).endswith(said)
-    assert low_credits.sentence("These 2 images", 2, 0, None).startswith("These 2 images cost **2 credits**")
+    app = AppTest.from_function(draw_choices, args=(needed,)).run()
+    text = words_on(app)
+    assert [words in text for words in said] == [True] * 3
+    found = forms(text)
+    assert [label for label, (look, _) in found.items() if look == "buy primary"] == [primary]
+    assert {fields["back"] for _, fields in found.values()} == {"/jobs?job=1"}
+
+
+def draw_refused() -> None:
+    from core.errors import InsufficientCredits
+    from ui import guard
+
+    with guard.told():
+        raise InsufficientCredits("This needs 25 credits and you have 1.", detail={"needed": 25, "available": 1})
+
+
+def test_what_is_refused_for_credits_has_the_packs_beside_it_everywhere(studio: Studio) -> None:
+    assert studio.person is not None
+    app = AppTest.from_function(draw_refused).run()
+    assert app.error[0].value == r"**This needs 25 credits and you have 1\.**"
+    assert "leaves you 76" in words_on(app)
+    studio.person = doubles.person(is_unmetered=True)
+    assert not forms(words_on(AppTest.from_function(draw_refused).run()))
+
+
+def test_what_costs_too_much_is_said_in_a_sentence() -> None:
+    said = low_credits.sentence("This video", 25, 1)
+    assert said == "This video costs **25 credits** and you have **1**."
+    assert low_credits.sentence("These 2 images", 2, 0).startswith("These 2 images cost **2 credits**")
+
+
+@pytest.mark.parametrize(
+    ("address", "back"),
+    [
+        ("/", "/"),
+        ("/jobs?job=0b1e-2&x=1", "/jobs?job=0b1e-2"),
+        ("/campaigns?campaign=1&clip=2&step=video", "/campaigns?campaign=1&clip=2&step=video"),
+        ("/jobs?job=<b>&checkout=granted", "/jobs"),
+        *((wrong, "/credits") for wrong in (None, "", "/admin", "//evil.example/jobs", "https://evil.example/", "//[")),
+    ],
+)
+def test_the_way_back_is_a_page_of_ours(address: str | None, back: str) -> None:
+    assert pack_cards.way_back(address) == back
 
 
 def test_every_end_of_a_checkout_has_its_sentence() -> None:
     known = {*checkout_notice.SUCCESS, *checkout_notice.INFO, *checkout_notice.ERRORS}
     assert set(get_args(payments.Result)) - known == {"not_ours"}  # which raises NotFound
     raised = {"NOT_FOUND", "PAYMENTS_UNAVAILABLE", "PAYMENTS_REFUSED", "PAYMENT_NOT_FOUND", "DATABASE_UNAVAILABLE"}
-    refused = {"PACK_DISABLED", "PRICE_CHANGED", "TOO_MANY_CHECKOUTS", "ALREADY_PAID", "ORDER_CLOSED"}
+    refused = {
+        "PACK_DISABLED",
+        "PRICE_CHANGED",
+        "TOO_MANY_CHECKOUTS",
+        "ALREADY_PAID",
+        "ORDER_CLOSED",
+        "ORDER_PROCESSING",
+    }
     assert raised | refused <= known
 
 
