@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from decimal import Decimal
+from html import escape
 from typing import cast
 
 import streamlit as st
@@ -21,6 +22,8 @@ _MEGABYTES: dict[Family, int] = {"image": 20, "audio": 50}
 _MADE_FROM: dict[Family, tuple[str, ...]] = {"image": ("image", "video"), "audio": ("voice", "video")}
 _EARLIER = 24
 _SAMPLE_RATE = 44_100
+_LONGEST = Decimal(600)  # seconds into a video of which nobody knows how long it is
+_FRAME = '<video class="frame" src="{}#t={}" aria-label="{}" preload="auto" muted playsinline></video>'
 _FRAMES = {"first": "First frame", "last": "Last frame", "at": "At a moment"}
 
 
@@ -108,32 +111,38 @@ def _recorded(field: Field, scope: str) -> list[Source]:
 
 
 def _show(field: Field, scope: str, chosen: list[Source]) -> list[Source]:
-    """What is chosen, with a picture where there is one; the frame of a video can be picked."""
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    """What is chosen, with a picture where there is one; the frame of a video can be picked, and is shown."""
+    shown = st.container(horizontal=True, vertical_alignment="bottom")
+    frames = [source for source in chosen if source.is_frame]
+    if frames:
+        moment = _moment(field, scope, frames)
+        chosen = [replace(source, moment=moment) if source.is_frame else source for source in chosen]
+    with shown:
         for source in chosen:
-            if describe.is_web(source.preview):
-                st.image(source.preview, width=120, alt=source.title)
-            else:
-                st.markdown(words.escape(source.title), width="content")
+            _draw(source)
         st.button("Take out", on_click=_forget, args=(field, scope), key=f"{scope}-take-out-{field.name}")
-    if not any(source.is_frame for source in chosen):
-        return chosen
-    moment = _moment(field, scope)
-    return [_at(source, moment) if source.is_frame else source for source in chosen]
+    return chosen
 
 
-def _at(source: Source, moment: Moment) -> Source:
-    return replace(source, moment=moment)
+def _draw(source: Source) -> None:
+    if not describe.is_web(source.preview):
+        st.markdown(words.escape(source.title), width="content")
+    elif source.is_frame:
+        st.html(_FRAME.format(escape(source.preview), sources.shown_at(source), escape(source.title)), width="content")
+    else:
+        st.image(source.preview, width=120, alt=source.title)
 
 
-def _moment(field: Field, scope: str) -> Moment:
+def _moment(field: Field, scope: str, frames: list[Source]) -> Moment:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         key = f"{scope}-frame-{field.name}"
         st.session_state.setdefault(key, "last")
         which = st.selectbox("Frame", list(_FRAMES), format_func=_FRAMES.__getitem__, key=key, width=170)
         if which != "at":
             return cast("Moment", which)
-        seconds = st.number_input("Seconds", 0.0, 600.0, step=0.1, format="%.1f", key=f"{key}-seconds", width=140)
+        latest = float(min((source.seconds or _LONGEST for source in frames), default=_LONGEST))
+        st.session_state[f"{key}-seconds"] = min(st.session_state.get(f"{key}-seconds", 0.0), latest)
+        seconds = st.number_input("Seconds", 0.0, latest, step=0.1, format="%.1f", key=f"{key}-seconds", width=140)
     return Decimal(str(seconds)).quantize(Decimal("0.1"))
 
 

@@ -21,7 +21,8 @@ FILE_KINDS = ("image", "images", "audio")
 class Source:
     """One of: `url`, which fal.ai can read already; `data`, which has to be uploaded; `output`, one of our results.
 
-    `moment` picks the frame when a picture is taken from a video. `preview` is what a browser can show of it.
+    `moment` picks the frame when a picture is taken from a video. `preview` is what a browser can show of it: the
+    picture, or the video itself.
     """
 
     family: Family
@@ -33,6 +34,7 @@ class Source:
     moment: Moment = "last"
     preview: str = ""
     pixels: int = 0  # of the output, 0 when nobody knows
+    seconds: Decimal | None = None  # how long the output is, when somebody knows
 
     @property
     def is_frame(self) -> bool:
@@ -49,17 +51,26 @@ def fits(field_family: Family, media_type: str) -> bool:
 
 
 def of_output(family: Family, job: Job, output: Output) -> Source:
-    """A result as input. Its preview is the picture itself, when it is one."""
-    picture = output.media_type.startswith("image/")
+    """A result as input."""
+    shown = output.media_type.startswith("image/") or (family == "image" and output.media_type.startswith("video/"))
     number = f" · {output.position + 1}" if len(job.outputs) > 1 else ""
     return Source(
         family=family,
         title=f"{describe.title(job)}{number}",
         output=output.id,
         media_type=output.media_type,
-        preview=(output.url or "") if picture else "",
+        preview=(output.url or "") if shown else "",
         pixels=(output.width or 0) * (output.height or 0),
+        seconds=output.duration_seconds,
     )
+
+
+def shown_at(source: Source) -> Decimal:
+    """The second of a video at which a browser shows its frame."""
+    if isinstance(source.moment, Decimal):
+        return source.moment
+    end = (source.seconds or Decimal(0)) - Decimal("0.1")
+    return max(end, Decimal(0)) if source.moment == "last" else Decimal(0)
 
 
 def megapixels(known: GenerationType, files: Mapping[str, list[Source]]) -> Decimal | None:

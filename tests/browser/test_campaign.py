@@ -91,6 +91,17 @@ def test_from_brief_to_export(
     page.get_by_text("Beside the current one").click()
     settle(page)
     expect(page.get_by_test_id("stDialog").get_by_role("img")).to_have_count(2)
+    page.get_by_role("button", name="Zoom").first.click()
+    large = page.locator(".zoomed:popover-open img")
+    before = large.bounding_box()
+    large.click()
+    after = large.bounding_box()
+    assert before is not None
+    assert after is not None
+    assert before["height"] > 900 > before["width"], "as large as it fits"
+    assert after["width"] > 2000, "closer"
+    page.get_by_role("button", name="Zoom out").click()
+    expect(large).to_have_count(0)
     press(page, "Make current")
     page.keyboard.press("Escape")
     settle(page)
@@ -107,6 +118,9 @@ def test_from_brief_to_export(
     assert {"01-the-kiln/1-first_frame-v1.png", "03-the-table/2-video-v1.mp4", "manifest.csv"} <= set(names)
     assert [clip["title"] for clip in manifest["clips"]] == [title for title, *_ in CLIPS]
     assert all(len(clip["steps"]) == 5 for clip in manifest["clips"])
+    page.get_by_role("button", name="Campaigns", exact=True).click()
+    settle(page)
+    expect(page.get_by_role("img", name=re.compile("Autumn, made by hand, picture"))).to_have_count(3)
 
 
 def test_a_private_campaign_is_seen_once_it_is_shared(new_marketer: Callable[..., tuple[Page, str]]) -> None:

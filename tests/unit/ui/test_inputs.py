@@ -42,7 +42,7 @@ def test_a_result_goes_into_any_type_that_takes_it(
 
 
 def test_a_frame_of_a_video_is_an_input(studio: Studio, open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    film = doubles.output(media_type="video/mp4", url="https://files.example/1.mp4")
+    film = doubles.output(media_type="video/mp4", url="https://files.example/1.mp4", duration_seconds=Decimal(4))
     studio.finished = [doubles.job(generation_type="video_veo31_fast", outputs=(film,))]
     moments: list[Any] = []
 
@@ -56,8 +56,11 @@ def test_a_frame_of_a_video_is_an_input(studio: Studio, open_page: Open, monkeyp
     earlier = app.selectbox(key="gen-earlier-image_url")
     assert list(earlier.options) == ["Frame of Three glazed spheres on linen"]
     earlier.select_index(0).run()
+    assert 'src="https://files.example/1.mp4#t=3.9"' in words_on(app), "the last frame is seen"
     app.selectbox(key="gen-frame-image_url").select("at").run()
+    assert app.number_input(key="gen-frame-image_url-seconds").max == 4
     app.number_input(key="gen-frame-image_url-seconds").set_value(2.5).run()
+    assert 'src="https://files.example/1.mp4#t=2.5"' in words_on(app)
     press(app)
     assert moments == [(film.id, Decimal("2.5"))]
     [(_, _, given, _)] = studio.submitted
