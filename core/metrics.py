@@ -11,6 +11,8 @@ from core.database import get_database
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
+STATES: Final = ("pending", "unclear", "submitted", "in_progress", "completed", "failed", "cancelled")
+
 Facts = Mapping[str, Any]
 Kind = Literal["gauge", "counter", "summary"]
 Sample = tuple[str, Any]  # labels as they stand in the text, value; a value of None is left out
@@ -33,8 +35,8 @@ def _metric(name: str, kind: Kind, help: str, samples: Iterable[Sample]) -> str:
 
 
 def _jobs(facts: Facts) -> Iterable[str]:
-    states = dict.fromkeys(("pending", "unclear", "submitted", "in_progress"), 0) | facts["open_jobs"]
-    yield _metric("jobs_open", "gauge", "Jobs that have not ended.", _by("state", states))
+    states = dict.fromkeys(STATES, 0) | facts["jobs"]
+    yield _metric("jobs", "gauge", "Jobs by state; unclear ones may be at fal.ai or not.", _by("state", states))
     yield _metric("jobs_stuck", "gauge", "Open jobs that need an eye.", _by("reason", facts["stuck_jobs"]))
     ended = {row["generation_type"]: row for row in facts["ended_jobs"]}
 

@@ -15,6 +15,7 @@ _PLACE = "inbox"
 _STATUS, _PROVIDER, _TEXT, _SHOWN = "inbox-status", "inbox-provider", "inbox-text", "inbox-shown"
 _PAGE = 25
 _MOST = 500
+_COUNTED = 10_000
 
 
 def draw(person: Person, overview: Overview) -> None:
@@ -25,7 +26,7 @@ def draw(person: Person, overview: Overview) -> None:
         status = st.pills(
             "Status",
             ["", *inbox_table.STATUSES],
-            format_func=lambda name: f"{inbox_table.label(name)} {words.number(counts.get(name, 0))}",
+            format_func=lambda name: f"{inbox_table.label(name)} {counted(counts.get(name, 0))}",
             default=None if _STATUS in st.session_state else "",
             required=True,
             key=_STATUS,
@@ -41,6 +42,11 @@ def draw(person: Person, overview: Overview) -> None:
         return
     chosen = inbox_table.draw(events)
     _below(events, chosen, shown, overview.inbox.get("dead", 0))
+
+
+def counted(number: int) -> str:
+    """1,234, and 10,000+ for all that are more: they are not counted further."""
+    return f"{words.number(_COUNTED)}+" if number > _COUNTED else words.number(number)
 
 
 def _filters() -> tuple[str | None, str]:

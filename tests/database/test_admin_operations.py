@@ -7,7 +7,7 @@ import pytest
 from psycopg.errors import CheckViolation
 
 from tests.database.admin import age, call_about, dead_letter, last_line
-from tests.database.books import Books, Row, as_person, completed, failed
+from tests.database.books import Books, Row, as_person, cancelled, completed, failed
 
 COUNTS: list[Row] = [
     {"provider": "fal", "outcome": "accepted", "calls": 5},
@@ -225,7 +225,7 @@ def test_the_overview_answers_in_one_call(books: Books) -> None:
     running, slow, dead = (books.submitted(user) for _ in range(3))
     age(books, slow, submitted_at="10 minutes")
     dead_letter(books, dead)
-    for verdict in (completed(), failed()):
+    for verdict in (completed(), failed(), cancelled()):
         books.settle(books.submitted(user), verdict)
     assert books.job(running)["status"] == "submitted"
     found = ask(books, "admin_overview")
@@ -254,7 +254,7 @@ def test_the_overview_shows_the_teams_balance_also_to_an_admin_with_an_allowance
 
 def test_figures_of_an_empty_studio(books: Books) -> None:
     found = books.call("metrics")
-    assert (found["open_jobs"], found["ended_jobs"], found["webhook_calls"], found["audit"]) == ({}, [], [], None)
+    assert (found["jobs"], found["ended_jobs"], found["webhook_calls"], found["audit"]) == ({}, [], [], None)
     assert found["workers"] == {"alive": 0, "beat_age_seconds": None}
     assert books.call("worker_beat_age") is None
 
@@ -272,12 +272,14 @@ def test_figures_of_a_busy_one(books: Books) -> None:
     call = call_about(job)
     books.deliver(call | {"headers": call["headers"] | {"timestamp": signed_at}})
     books.settle(books.submitted(user), failed())
+    books.call("request_cancel", p_user=user, p_job=books.create(user))
     books.call("claim_work", p_worker="one", p_jobs=0, p_outputs=0, p_costs=0)
     found = books.call("metrics")
-    assert found["open_jobs"] == {"pending": 1, "unclear": 1, "submitted": 2}
+    ends = {"completed": 1, "failed": 1, "cancelled": 1}
+    assert found["jobs"] == {"pending": 1, "unclear": 1, "submitted": 2, **ends}
     assert found["stuck_jobs"] == {"unclear": 1, "slow": 1}
     (ended,) = found["ended_jobs"]
-    assert (ended["jobs"], ended["failures"], ended["credits"]) == (2, 1, 1)
+    assert (ended["jobs"], ended["failures"], ended["credits"]) == (3, 1, 1)
     assert set(found["job_seconds"]["image_flux_schnell"]) == {"0.5", "0.9", "0.99"}
     assert 29 <= found["webhook_seconds"]["fal"]["0.5"] < 600
     assert found["inbox"] == {"failed": 0, "dead": 1}

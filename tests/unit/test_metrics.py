@@ -6,7 +6,7 @@ from typing import Any
 from core.metrics import render
 
 EMPTY: dict[str, Any] = {
-    "open_jobs": {},
+    "jobs": {},
     "stuck_jobs": {},
     "ended_jobs": [],
     "job_seconds": {},
@@ -24,7 +24,7 @@ EMPTY: dict[str, Any] = {
     "database_bytes": 8_000_000,
 }
 BUSY: dict[str, Any] = EMPTY | {
-    "open_jobs": {"submitted": 2, "unclear": 1},
+    "jobs": {"submitted": 2, "unclear": 1, "completed": 5},
     "stuck_jobs": {"unclear": 1},
     "ended_jobs": [
         {"generation_type": "a", "jobs": 5, "failures": 1, "credits": 8, "spent_usd": 0.5, "seconds": 60.5},
@@ -59,8 +59,10 @@ def samples(text: str) -> dict[str, float]:
 def test_figures_are_told_with_their_labels() -> None:
     told = samples(render(BUSY))
     expected = {
-        'atelier_jobs_open{state="pending"}': 0,
-        'atelier_jobs_open{state="submitted"}': 2,
+        'atelier_jobs{state="pending"}': 0,
+        'atelier_jobs{state="submitted"}': 2,
+        'atelier_jobs{state="completed"}': 5,
+        'atelier_jobs{state="cancelled"}': 0,
         'atelier_jobs_stuck{reason="unclear"}': 1,
         'atelier_jobs_ended_total{generation_type="a"}': 5,
         'atelier_jobs_failed_total{generation_type="b"}': 0,

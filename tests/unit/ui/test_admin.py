@@ -553,3 +553,7 @@ def test_alerts_that_no_banner_says_are_said_once_each_at_their_worst() -> None:
     over = doubles.alert(id=9, kind="monthly_cap", threshold=80, user_id=TOM, person="Tom", is_current=False)
     assert admin_attention.quiet((*team, *lea, over), me) == (lea[1],)
     assert admin_attention.quiet((team[0], *lea), me) == (team[0], lea[1])
+
+
+def test_calls_are_counted_exactly_until_ten_thousand() -> None:
+    assert [admin_inbox.counted(number) for number in (0, 1234, 10_000, 10_001)] == ["0", "1,234", "10,000", "10,000+"]
