@@ -147,14 +147,14 @@ def _facts(found: InboxDetail) -> dict[str, str]:
         "From": inbox_table.PROVIDERS.get(event.provider, event.provider),
         "Event": inbox_table.event_words(event.event_type),
         "Status": inbox_table.label(event.status),
-        "Verdict": (event.result or "").replace("_", " "),
+        "Verdict": (event.result or "").replace("_", " ").capitalize(),
         "Received": words.exact(event.received_at, now, tz),
         "Done": words.exact(found.processed_at, now, tz) if found.processed_at else None,
         "Tries": words.number(event.attempts),
         "Repeats": words.number(event.repeats),
         "Error": event.error,
         "Job": event.job_id,
-        "Job is": found.job_status,
+        "Job is": (found.job_status or "").replace("_", " ").capitalize(),
         "Key": found.event_key,
     }
     return {f":gray[{name}]": words.escape(value) for name, value in facts.items() if value}

@@ -163,9 +163,10 @@ def _body(line: TrailLine) -> None:
 
 def _facts(line: TrailLine) -> dict[str, str]:
     """Label → words, escaped for the table's markdown."""
-    now, tz = session.now(), session.tz()
+    tz = session.tz()
+    today = session.now().astimezone(tz).date()
     facts = {
-        "When": f"{words.exact(line.created_at, now, tz)} ({words.clock(line.created_at, tz)})",
+        "When": f"{words.day(line.created_at.astimezone(tz).date(), today)}, {words.clock(line.created_at, tz)}",
         "Who": _who(line),
         "To whom": trail_words.target(line),
         "Id": line.target,

@@ -73,24 +73,30 @@ def _body(generation_type: str) -> None:
             type="primary",
             key="type-save",
             on_click=acting.attempt,
-            args=(_PLACE, partial(_save, generation_type, defaults)),
+            args=(_PLACE, partial(_save, known, defaults)),
         )
 
 
 def _price(known: CatalogueType) -> None:
     """fal.ai's price is read daily; by hand it stays until it is handed back."""
-    exact = f"{known.unit_price.normalize():f}"
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.text_input(f"USD per {known.price_unit.removesuffix('s')}", exact, key=_PRICE, width=150)
-        _price_button("Set by hand", partial(_set_price, known.generation_type), "type-set-price")
+        st.text_input(f"USD per {known.price_unit.removesuffix('s')}", _exact(known), key=_PRICE, width=150)
         if known.price_source == "manual":
-            _price_button("Hand back", partial(_hand_back, known.generation_type), "type-hand-back")
-    said = {"synced": "Read from fal.ai.", "manual": "Set by hand: fal.ai's own price is not taken over."}
+            st.button(
+                "Hand back to fal.ai",
+                key="type-hand-back",
+                on_click=acting.attempt,
+                args=(_PLACE, partial(_hand_back, known.generation_type)),
+            )
+    said = {
+        "synced": "Read from fal.ai every day. What you enter here stays instead.",
+        "manual": "Set by hand: fal.ai's own price is not taken over.",
+    }
     st.markdown(f":small[:gray[{said.get(known.price_source, 'As documented, until fal.ai tells it.')}]]")
 
 
-def _price_button(label: str, act: "partial[str]", key: str) -> None:
-    st.button(label, key=key, on_click=acting.attempt, args=(_PLACE, act))
+def _exact(known: CatalogueType) -> str:
+    return words.usd_exact(known.unit_price).removeprefix("$").replace(",", "")
 
 
 def _defaults(offer: Offer | None) -> dict[str, Any]:
@@ -103,26 +109,26 @@ def _defaults(offer: Offer | None) -> dict[str, Any]:
         return form.draw(offer, [field for field in fields if field.per_job and field.name != "seed"], scope=_SCOPE)
 
 
-def _save(generation_type: str, defaults: dict[str, Any], person: Person) -> str:
-    """`defaults` are kept where they differ from those of the code, so that a better one there is followed."""
+def _save(known: CatalogueType, defaults: dict[str, Any], person: Person) -> str:
+    """`defaults` are kept where they differ from those of the code, so that a better one there is followed.
+
+    The price is checked before anything is written, and written only when it is another one.
+    """
     state = st.session_state
-    own = {field.name: field.default for field in catalog.get_type(generation_type).fields}
+    own = {field.name: field.default for field in catalog.get_type(known.generation_type).fields}
+    price = catalogue.clean_price(str(state.get(_PRICE) or "").strip().removeprefix("$"))
     catalogue.edit(
         person,
-        generation_type,
+        known.generation_type,
         label=str(state.get(_LABEL) or ""),
         credits=int(state.get(_CREDITS) or 0),
         default_params={name: value for name, value in defaults.items() if value != own.get(name)},
         enabled=bool(state.get(_ENABLED)),
         reason=_reason(),
     )
+    if price != known.unit_price:
+        catalogue.set_price(person, known.generation_type, price, _reason())
     return "Saved. New jobs have it within half a minute."
-
-
-def _set_price(generation_type: str, person: Person) -> str:
-    typed = str(st.session_state.get(_PRICE) or "").strip().removeprefix("$")
-    known = catalogue.set_price(person, generation_type, typed, _reason())
-    return f"The price is {words.usd_exact(known.unit_price)} now."
 
 
 def _hand_back(generation_type: str, person: Person) -> str:

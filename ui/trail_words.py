@@ -65,7 +65,9 @@ def difference(before: Any, after: Any) -> str:
     old, new = _fields(before), _fields(after)
     if "available" in new:  # the balance says it already
         new = {name: value for name, value in new.items() if name != "amount"}
-    names = sorted([*new, *(name for name in old if name not in new)], key=lambda name: name not in _USD)  # money first
+    # Money first, then the status, then what there was before.
+    names = [*new, *(name for name in old if name not in new)]
+    names.sort(key=lambda name: (name not in _USD, name != "status", old.get(name) is None))
     return ", ".join(
         part for name in names if old.get(name) != new.get(name) and (part := _part(name, old.get(name), new.get(name)))
     )
@@ -97,6 +99,8 @@ def _value(name: str, value: Any) -> str:
         return _usd(value)
     elif _MOMENT.fullmatch(value):
         return f"{datetime.fromisoformat(value).astimezone(UTC):%-d %b %H:%M} UTC"
+    elif _is_id(value):
+        return words.short_id(value)
     text = _VALUES.get(name, {}).get(value, value)
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 

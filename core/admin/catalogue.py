@@ -18,6 +18,8 @@ from core.models import Person
 from core.rows import when
 
 FILES = ("image", "images", "audio")
+LARGEST_PRICE = 1000  # USD per unit, not included
+PRICE_PLACES = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ def set_price(person: Person, generation_type: str, price: Decimal | str | None,
 
     Raises InvalidInput unless 0 < price < 1000 with six decimals at most, NotFound, NotAllowed.
     """
-    amount = None if price is None else parse_amount(price)
+    amount = None if price is None else clean_price(price)
     row = as_admin(person, "set_unit_price", p_type=generation_type, p_price=amount, p_reason=reason)
     offers.forget()
     return _type(row)
@@ -119,6 +121,14 @@ def history(person: Person, generation_type: str | None = None, limit: int = 50)
         )
         for row in rows
     )
+
+
+def clean_price(price: Decimal | str) -> Decimal:
+    """A unit price as it can be stored, USD. Raises InvalidInput."""
+    amount = parse_amount(price)
+    if not 0 < amount < LARGEST_PRICE or amount != round(amount, PRICE_PLACES):
+        raise InvalidInput("Enter a price above 0 and below 1,000 dollars, with six decimals at most.", field="price")
+    return amount
 
 
 def clean_defaults(generation_type: str, params: Mapping[str, Any]) -> dict[str, Any]:

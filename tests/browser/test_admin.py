@@ -1,4 +1,5 @@
-"""What an admin does: approve two people, change a price, replay a dead letter, and find it all in the trail."""
+"""What an admin does: approve two people, change a price, replay a dead letter, and find it all in the trail, with who
+came to the Admin page without being one."""
 
 import csv
 import re
@@ -90,8 +91,11 @@ def test_an_admins_day_is_in_the_trail(
         " (select e.id from public.webhook_events e join public.generation_jobs j on j.id = e.job_id"
         "  where j.prompt = 'Glass stoppers on sage') returning id",
     )[0]
-    go(admin_page, "/admin?section=Operations")
-    expect(admin_page.get_by_text(re.compile(r"1 dead letter"))).to_be_visible()
+    go(page, "/admin")
+    expect(page.get_by_text("This page is for admins.")).to_be_visible()
+
+    go(admin_page, "/admin")
+    admin_page.get_by_role("button", name=re.compile("1 dead letter")).click()
     admin_page.get_by_role("button", name="Replay all 1 dead").click()
     expect(admin_page.get_by_text("1 replayed: 1 processed.")).to_be_visible()
     status = ask(site, "select status, attempts from public.webhook_events where id = %s", dead)
@@ -110,3 +114,15 @@ def test_an_admins_day_is_in_the_trail(
     assert [line["why"] for line in edits] == ["And back", "Dearer since today"]
     assert [line["id"] for line in lines if line["action"] == "replay_event"] == [str(dead)]
     assert {line["who"] for line in edits} == {ADMIN.full_name}
+    refused = [line for line in lines if line["action"] == "refused"]
+    assert [(line["who"], line["id"]) for line in refused] == [("Jonas Weber", "page:admin")]
+
+    admin_page.get_by_role("textbox", name="Search").fill("replay_event")
+    admin_page.keyboard.press("Enter")
+    settle(admin_page)
+    dialog = admin_page.get_by_role("dialog")
+    for _ in range(20):  # a table that is being drawn anew takes no click
+        if not dialog.is_visible():
+            click_row(admin_page, "trail-table", 0)
+    expect(dialog.get_by_text(f"Call {dead}")).to_be_visible()
+    expect(dialog.get_by_text("Storage did not answer")).to_be_visible()

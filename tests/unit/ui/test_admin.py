@@ -383,9 +383,15 @@ def test_the_catalogue_shows_and_keeps_what_was_changed(office: Office, section:
         "enabled": True,
         "reason": "Dearer now",
     }
+    assert "price" not in [call[0] for call in office.calls], "the price was not touched"
     app.text_input(key="type-price").input("0.03").run()
-    app.button(key="type-set-price").click().run()
-    assert ("price", "image_flux_dev", "0.03", "Dearer now") in office.calls
+    app.button(key="type-save").click().run()
+    assert ("price", "image_flux_dev", Decimal("0.03"), "Dearer now") in office.calls
+    edits = len(office.calls)
+    app.text_input(key="type-price").input("three cents").run()
+    app.button(key="type-save").click().run()
+    assert "Enter an amount in dollars" in app.error[-1].value
+    assert not [call for call in office.calls[edits:] if call[0] in ("edit", "price")], "nothing is half saved"
 
 
 def test_a_stuck_job_is_told_apart_and_given_up_with_a_reason(office: Office, section: Any) -> None:
@@ -505,6 +511,11 @@ def test_the_trail_is_searched(office: Office, section: Any) -> None:
             "price $0.025 → $0.03",
         ),
         (None, {"sessions": 2}, "sessions 2"),
+        (
+            {"error": "Away", "status": "dead", "attempts": 2},
+            {"job": "3f2b0000-0000-4000-8000-00000000a91e", "error": None, "status": "processed", "attempts": 3},
+            "status dead → processed, error Away → nothing, attempts 2 → 3, job 3f2b…a91e",
+        ),
         (
             {"next_check_at": "2026-11-20T12:04:05.123456+02:00"},
             {"next_check_at": "2026-11-20T12:00:00+00:00"},
