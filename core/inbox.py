@@ -53,4 +53,4 @@ class Inbox:
                 continue
             for event, result in batch:
                 if not result.done():
-                    result.set_result(results[event["event_key"]])
+                    result.set_result(results.get(event["event_key"], "failed"))

@@ -93,16 +93,13 @@ def _sign(paths: list[str]) -> dict[str, str]:
 
 
 def _ask_for_signatures(paths: list[str]) -> dict[str, str]:
-    bucket = get_database().storage()
+    """Those that Storage signs; a file that is missing there, or all while it is away, are left out."""
     try:
-        answers = bucket.create_signed_urls(paths, SIGNED_SECONDS)
-        return {a["path"]: a["signedURL"] for a in answers if a.get("signedURL")}
+        answers = get_database().storage().create_signed_urls(paths, SIGNED_SECONDS)
     except (StorageApiError, httpx.HTTPError) as error:
         log.warning("signing_failed", paths=len(paths), error=str(error))
-    found = {}
-    for path in paths:  # one missing file fails the whole answer: then each for itself
-        try:
-            found[path] = bucket.create_signed_url(path, SIGNED_SECONDS)["signedURL"]
-        except (StorageApiError, httpx.HTTPError) as error:
-            log.warning("signing_failed", path=path, error=str(error))
-    return found
+        return {}
+    missing = [answer["path"] for answer in answers if not answer["signedURL"]]
+    if missing:
+        log.warning("files_missing", paths=missing)
+    return {answer["path"]: answer["signedURL"] for answer in answers if answer["signedURL"]}

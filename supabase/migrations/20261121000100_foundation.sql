@@ -77,6 +77,11 @@ alter table private.team_settings enable row level security;
 create policy "Nobody by the API" on private.team_settings to anon, authenticated using (false);
 insert into private.team_settings default values;
 
+create function private.as_uuid(p_text text) returns uuid language sql immutable set search_path = '' as $$
+  select case when p_text ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then p_text::uuid end
+$$;
+comment on function private.as_uuid is 'A text as uuid, null when it is none: one bad element must not fail the batch that it is in.';
+
 create function private.team_day(p_time timestamptz) returns date language sql stable set search_path = '' as $$
   select (p_time at time zone (select timezone from private.team_settings))::date
 $$;

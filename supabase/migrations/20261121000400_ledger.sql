@@ -99,6 +99,10 @@ begin
   -- Looked up under the lock: whoever came first has committed, and its entry is the answer.
   select * into entry from public.credit_entries where idempotency_key = p_key;
   if found then
+    if (entry.user_id, entry.kind, entry.amount, entry.job_id, entry.purchase_id) is distinct from (p_user, p_kind, p_amount, p_job, p_purchase) then
+      perform private.refuse(409, 'KEY_REUSED', 'This key belongs to another entry of the ledger. Nothing was moved.',
+        jsonb_build_object('entry', entry.id));
+    end if;
     return entry;
   end if;
   if account.available + p_available < 0 then
@@ -124,7 +128,7 @@ begin
   return entry;
 end $$;
 comment on function private.post_movement is
-  'Posts one entry with its changes and moves the balance with it, under the account''s lock. The same key again returns the first entry. 402 when the balance does not cover it.';
+  'Posts one entry with its changes and moves the balance with it, under the account''s lock. The same key again returns the first entry; with another person, kind, amount, job or purchase it is refused with 409. 402 when the balance does not cover it.';
 
 create function private.post_entry(
   p_user uuid, p_kind text, p_amount int, p_key text,
@@ -143,10 +147,21 @@ $$;
 comment on function private.post_entry is
   'Posts one entry of a kind whose changes follow from its amount, and moves the balance with it, under the account''s lock. The same key again returns the first entry. 402 when the balance does not cover it.';
 
+create function private.welcome(p_user uuid, p_credits int, p_actor uuid default null) returns void
+language plpgsql security definer set search_path = '' as $$
+begin
+  perform 1 from public.credit_accounts where user_id = p_user for no key update;
+  if p_credits > 0 and not exists (select 1 from public.credit_entries where idempotency_key = 'welcome:' || p_user) then
+    perform private.post_entry(p_user, 'welcome', p_credits, 'welcome:' || p_user, p_reason => 'Welcome', p_actor => p_actor);
+  end if;
+end $$;
+comment on function private.welcome is 'The credits that everybody begins with: once in a life, however many they are by now.';
+
 create function public.grant_credits(p_actor uuid, p_user uuid, p_amount int, p_reason text, p_key text)
 returns jsonb language plpgsql security definer set search_path = '' as $$
 declare
   entry public.credit_entries;
+  asked_before boolean;
 begin
   perform private.require_admin(p_actor, 'grant_credits');
   if p_amount is null or p_amount = 0 or abs(p_amount) > 1000000 then
@@ -156,16 +171,16 @@ begin
     perform private.refuse(422, 'INVALID_INPUT', 'Say why: the reason is kept in the history.', '{"field": "reason"}');
   end if;
   perform 1 from public.credit_accounts where user_id = p_user for no key update;
-  select * into entry from public.credit_entries where idempotency_key = 'grant:' || p_key;
-  if found then
-    return to_jsonb(entry);
-  end if;
+  asked_before := exists (select 1 from public.credit_entries where idempotency_key = 'grant:' || p_key);
   entry := private.post_entry(
     p_user, case when p_amount > 0 then 'grant' else 'adjustment' end, abs(p_amount), 'grant:' || p_key,
     p_reason => p_reason, p_actor => p_actor, p_takes => p_amount < 0);
+  if asked_before then
+    return to_jsonb(entry);
+  end if;
   perform private.note_action(p_actor, 'grant_credits', p_user::text, jsonb_build_object('available', entry.available_after - entry.available_change),
     jsonb_build_object('available', entry.available_after, 'amount', p_amount), p_reason);
   return to_jsonb(entry);
 end $$;
-comment on function public.grant_credits is 'An admin gives (or, negative, takes back) credits with a reason. p_key makes asking twice harmless.';
+comment on function public.grant_credits is 'An admin gives (or, negative, takes back) credits with a reason. p_key makes asking twice harmless; the same key for another person or amount is refused.';
 grant execute on function public.grant_credits(uuid, uuid, int, text, text) to service_role;

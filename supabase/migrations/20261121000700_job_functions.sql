@@ -311,7 +311,7 @@ end $$;
 comment on function public.record_unclear is 'fal.ai may or may not have the job: it keeps its hold, is looked for, and is never sent again.';
 grant execute on function public.record_unclear(uuid, text, int) to service_role;
 
-create function public.record_progress(p_updates jsonb) returns int
+create function private.note_progress(p_updates jsonb) returns int
 language plpgsql security definer set search_path = '' as $$
 declare
   changed int;
@@ -339,6 +339,31 @@ begin
   end if;
   return changed;
 end $$;
+comment on function private.note_progress is 'record_progress, all or nothing.';
+
+create function public.record_progress(p_updates jsonb) returns int
+language plpgsql security definer set search_path = '' as $$
+declare
+  item jsonb;
+  changed int := 0;
+  problem text;
+begin
+  return private.note_progress(p_updates);
+exception when others then
+  -- One that makes no sense must not keep the others from being seen: each for itself, and that one is looked at later.
+  for item in select u from jsonb_array_elements(p_updates) u order by private.as_uuid(u ->> 'job') loop
+    begin
+      changed := changed + private.note_progress(jsonb_build_array(item));
+    exception when others then
+      get stacked diagnostics problem = message_text;
+      raise warning 'progress of job % makes no sense: %', item ->> 'job', problem;
+      update public.generation_jobs
+      set check_count = check_count + 1, checked_at = now(), next_check_at = now() + interval '1 minute', lease_owner = null, lease_until = null
+      where id = private.as_uuid(item ->> 'job') and status in ('pending', 'submitted', 'in_progress');
+    end;
+  end loop;
+  return changed;
+end $$;
 comment on function public.record_progress is
-  'What a look at fal.ai found, for many jobs at once: [{job, state: queued|running|unknown, queue_position, progress 0..1, message, check_seconds}]. Ended jobs are left alone.';
+  'What a look at fal.ai found, for many jobs at once: [{job, state: queued|running|unknown, queue_position, progress 0..1, message, check_seconds}]. Ended jobs are left alone; what makes no sense is looked at again a minute later.';
 grant execute on function public.record_progress(jsonb) to service_role;

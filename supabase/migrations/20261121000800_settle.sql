@@ -6,7 +6,7 @@ language sql security definer set search_path = '' as $$
   select p_job.id, p_job.user_id, (o.ordinality - 1)::int, o.value ->> 'url', coalesce(o.value ->> 'media_type', 'application/octet-stream'),
          o.value ->> 'file_name', nullif((o.value ->> 'size_bytes')::bigint, 0), nullif((o.value ->> 'width')::int, 0),
          nullif((o.value ->> 'height')::int, 0), (o.value ->> 'duration_seconds')::numeric
-  from jsonb_array_elements(coalesce(p_outputs, '[]')) with ordinality o
+  from jsonb_array_elements(coalesce(nullif(p_outputs, 'null'), '[]')) with ordinality o
   on conflict (job_id, position) do nothing
 $$;
 comment on function private.add_outputs is 'Adds the produced files of a job, each due to be mirrored. Repeats change nothing.';
@@ -76,6 +76,10 @@ declare
 begin
   if outcome is null or outcome not in ('completed', 'failed', 'cancelled') then
     raise exception 'A verdict is completed, failed or cancelled, not %.', coalesce(outcome, 'nothing');
+  end if;
+  if outcome = 'completed' and jsonb_array_length(coalesce(nullif(p_verdict -> 'outputs', 'null'), '[]')) = 0
+     and coalesce(p_verdict -> 'result_data', 'null') = 'null' then
+    raise exception 'A completed verdict has something in it: a file or a result.';
   end if;
   select * into job from public.generation_jobs where id = p_job for no key update;
   if not found then

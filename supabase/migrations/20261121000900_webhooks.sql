@@ -109,10 +109,10 @@ declare
 begin
   -- All locks first and in order, so that two batches never wait for each other in a circle.
   perform 1 from public.generation_jobs j
-  where j.id in (select (e ->> 'job')::uuid from jsonb_array_elements(p_events) e) order by j.id for no key update;
+  where j.id in (select private.as_uuid(e ->> 'job') from jsonb_array_elements(p_events) e) order by j.id for no key update;
   perform 1 from public.credit_accounts a
   where a.user_id in (select j.user_id from public.generation_jobs j
-                      where j.id in (select (e ->> 'job')::uuid from jsonb_array_elements(p_events) e))
+                      where j.id in (select private.as_uuid(e ->> 'job') from jsonb_array_elements(p_events) e))
   order by a.user_id for no key update;
   for event in
     select e from jsonb_array_elements(p_events) e order by e ->> 'job', e ->> 'event_key'
@@ -124,8 +124,8 @@ begin
       get stacked diagnostics problem = message_text;
       insert into public.webhook_events as e (provider, event_key, event_type, headers, payload, status, error, job_id)
       values ('fal', event ->> 'event_key', coalesce(event ->> 'event_type', ''), coalesce(event -> 'headers', '{}'),
-              event -> 'payload', 'failed', problem,
-              (select j.id from public.generation_jobs j where j.id = (event ->> 'job')::uuid))
+              coalesce(event -> 'payload', 'null'), 'failed', problem,
+              (select j.id from public.generation_jobs j where j.id = private.as_uuid(event ->> 'job')))
       on conflict (event_key) do update
       set attempts = e.attempts + 1, error = excluded.error,
           status = case when e.attempts + 1 >= p_max_attempts then 'dead' else 'failed' end

@@ -103,9 +103,7 @@ begin
     where user_id = p_user;
     perform private.note_action(null, 'admin_by_configuration', p_user::text,
       jsonb_build_object('role', person.role, 'is_approved', person.is_approved), '{"role": "admin", "is_approved": true}', 'ADMIN_EMAILS');
-    if p_welcome_credits > 0 then
-      perform private.post_entry(p_user, 'welcome', p_welcome_credits, 'welcome:' || p_user, p_reason => 'Welcome');
-    end if;
+    perform private.welcome(p_user, p_welcome_credits);
   end if;
   insert into private.app_sessions (
     cookie_hash, user_id, sealed_tokens, token_expires_at, user_agent, address, idle_expires_at, expires_at

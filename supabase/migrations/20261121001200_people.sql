@@ -26,9 +26,7 @@ begin
     where user_id = p_user returning * into person;
     perform private.note_action(p_actor, 'approve_person', p_user::text, '{"is_approved": false}', '{"is_approved": true}',
       private.kept_reason(p_reason));
-    if p_welcome_credits > 0 then
-      perform private.post_entry(p_user, 'welcome', p_welcome_credits, 'welcome:' || p_user, p_reason => 'Welcome', p_actor => p_actor);
-    end if;
+    perform private.welcome(p_user, p_welcome_credits, p_actor);
   end if;
   return to_jsonb(person);
 end $$;

@@ -92,3 +92,16 @@ def test_a_late_failure_that_fal_may_bill_is_counted(books: Books, late: dict[st
         assert (row["spent_usd"], books.spent(user)) == (Decimal("0.9"), Decimal("0.9"))
         assert row["cost_due_at"] is not None
     assert (books.balance(user), books.moves(job)) == ((20, 0), ["hold", "release"])
+
+
+def test_a_late_cost_belongs_to_the_moment_the_job_was_closed(books: Books) -> None:
+    """By then fal.ai had finished with it: a balance that was entered after that is without it already."""
+    user = books.person(20)
+    job = veo(books, user)
+    books.give_up(job)
+    books.call("set_team_balance", p_actor=books.admin, p_amount=Decimal(50))
+    before = books.value("select private.budget_state(%s) ->> 'remaining'", user)
+    books.settle(job, completed(units="6"))
+    assert books.value("select private.budget_state(%s) ->> 'remaining'", user) == before
+    assert books.spent(user) == Decimal("0.9")
+    assert books.job(job)["billed_at"] == books.job(job)["completed_at"]

@@ -112,7 +112,14 @@ def test_the_same_key_again_gives_the_first_entry(books: Books) -> None:
     first = grant(books, user, 5, "spring")
     with books.unchanged():
         assert grant(books, user, 5, "spring") == first
-        assert grant(books, user, 9, "spring") == first
+
+
+def test_a_key_that_belongs_to_another_grant_is_refused(books: Books) -> None:
+    user, other = books.person(9), books.person(9)
+    grant(books, user, 5, "spring")
+    for person, amount in ((user, 9), (user, -5), (other, 5)):
+        with books.unchanged(), refused(409, "KEY_REUSED"):
+            grant(books, person, amount, "spring")
 
 
 def test_the_same_key_at_once_is_one_entry_and_one_line_of_the_trail(books: Books) -> None:

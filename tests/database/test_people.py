@@ -196,6 +196,13 @@ def test_an_approved_person_who_becomes_an_admin_is_welcomed_once(books: Books) 
     assert profile(books, user)["approved_by"] == books.admin
 
 
+def test_a_welcome_that_has_become_larger_is_not_paid_again(books: Books) -> None:
+    user = books.person(7)
+    books.owner.execute("update profiles set is_approved = false where user_id = %s", (user,))
+    books.call("approve_person", p_actor=books.admin, p_user=user, p_welcome_credits=20)
+    assert books.balance(user) == (7, 0)
+
+
 # What not even the superuser's SQL can do
 
 

@@ -171,6 +171,19 @@ def test_a_verdict_that_is_none_changes_nothing(shared_books: Books, verdict: di
         shared_books.settle(job, verdict)
 
 
+@pytest.mark.parametrize("outputs", [[], None])
+def test_a_success_with_nothing_in_it_is_no_success(shared_books: Books, outputs: list[Any] | None) -> None:
+    """Nobody is charged for nothing, and it is not delivered late either."""
+    user = shared_books.person(2)
+    empty = completed() | {"outputs": outputs, "result_data": None}
+    running, closed = shared_books.submitted(user), shared_books.submitted(user)
+    shared_books.give_up(closed)
+    for job in (running, closed):
+        with shared_books.unchanged(), pytest.raises(RaiseException, match="has something in it"):
+            shared_books.settle(job, empty)
+    assert shared_books.settle(running, empty | {"result_data": {"text": ""}})["status"] == "completed"
+
+
 # Once
 
 

@@ -319,6 +319,25 @@ def test_a_job_without_a_request_is_only_looked_for(books: Books) -> None:
     assert books.job(job)["status"] == "pending"
 
 
+@pytest.mark.parametrize(
+    "nonsense",
+    [{"progress": 2}, {"queue_position": -1}, {"check_seconds": None}, {"queue_position": "soon"}, {"job": "no id"}],
+    ids=str,
+)
+def test_progress_that_makes_no_sense_leaves_the_others_of_its_batch_alone(
+    books: Books, nonsense: dict[str, Any]
+) -> None:
+    user = books.person()
+    odd, good = books.submitted(user), books.submitted(user)
+    books.owner.execute("update generation_jobs set next_check_at = now() - interval '1 s'")
+    updates = [look(odd, "queued") | nonsense, look(good, "running")]
+    assert books.call("record_progress", p_updates=updates) == 1
+    assert (books.job(odd)["status"], books.job(good)["status"]) == ("submitted", "in_progress")
+    if "job" not in nonsense:
+        later = books.job(odd)
+        assert (later["next_check_at"] - later["checked_at"], later["check_count"]) == (timedelta(minutes=1), 1)
+
+
 def test_progress_ends_the_lease(books: Books) -> None:
     job = books.submitted(books.person())
     books.owner.execute("update generation_jobs set next_check_at = now() where id = %s", (job,))

@@ -224,6 +224,15 @@ def test_a_failing_effect_leaves_the_others_of_its_batch_alone(books: Books) -> 
     assert [books.job(job)["status"] for job in jobs].count("completed") == 4
 
 
+@pytest.mark.parametrize("nonsense", ["not an id", "", None, {"a": 1}])
+def test_a_call_that_makes_no_sense_leaves_the_others_of_its_batch_alone(books: Books, nonsense: Any) -> None:
+    job = books.submitted(books.person())
+    odd = event(uuid4(), payload=None, headers=None) | {"job": nonsense}
+    good = event(job)
+    assert books.deliver(odd, good)[good["event_key"]] == "settled"
+    assert books.job(job)["status"] == "completed"
+
+
 def test_a_failing_effect_becomes_a_dead_letter_after_so_many_tries(books: Books) -> None:
     job = books.submitted(books.person(1))
     call = event(job, BROKEN)

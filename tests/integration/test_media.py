@@ -5,7 +5,9 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import httpx
 import pytest
+from storage3._sync.file_api import SyncBucketProxy
 
 from core import jobs, media, mirror
 from core.database import get_database
@@ -240,6 +242,25 @@ def test_a_signed_address_is_for_one_file_only(atelier: Atelier, hands: Hands, h
     first, second = (output.url or "" for output in mine.outputs)
     assert atelier.http.get(first.replace("/0.png", "/1.png")).status_code in (400, 401, 403)
     assert atelier.http.get(second.partition("?")[0]).status_code in (400, 401, 403, 404)
+
+
+def test_what_cannot_be_signed_is_shown_where_fal_made_it(
+    atelier: Atelier, hands: Hands, host: MediaHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person = atelier.marketer()
+    job = copied(person, hands, made(person, host.serves("/a.png", PNG), host.serves("/b.png", PNG)))
+    get_database().storage().remove([job.outputs[0].storage_path])
+    media._signed.clear()
+    gone, there = jobs.get(person, job.id).outputs
+    assert gone.url == gone.source_url
+    assert "/storage/v1/object/sign/" in (there.url or "")
+    media._signed.clear()
+    monkeypatch.setattr(SyncBucketProxy, "create_signed_urls", _away)
+    assert [output.url for output in jobs.get(person, job.id).outputs] == [gone.source_url, there.source_url]
+
+
+def _away(*_: object) -> None:
+    raise httpx.ConnectError("Storage is away.")
 
 
 def test_a_storage_that_is_away_is_said_in_words(atelier: Atelier, hands: Hands, host: MediaHost) -> None:
