@@ -9,7 +9,7 @@ from core.budget import BILLING_PAGE
 from core.errors import DatabaseUnavailable
 from core.models import Budget, Person
 from core.settings import get_settings
-from ui import alert_banners, checkout_notice, low_credits, session, signin, words
+from ui import alert_banners, checkout_notice, low_credits, pulse, session, signin, words
 
 PAGES = Path(__file__).resolve().parent.parent / "pages"
 REFRESH_SECONDS = 10
@@ -22,9 +22,10 @@ def budget_words(budget: Budget) -> str:
     return f"{words.usd(budget.remaining)} left"
 
 
-@st.fragment(run_every=REFRESH_SECONDS)
+@st.fragment
 def bar() -> None:
     """Credits, budget and account; refreshed by itself. Somebody whose session ended elsewhere is taken out."""
+    pulse.every(REFRESH_SECONDS, "bar")
     try:
         person = session.current()
     except DatabaseUnavailable:

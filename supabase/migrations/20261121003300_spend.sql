@@ -200,6 +200,9 @@ comment on function public.spend_report is
   'A period and the one to compare it with, from the rollup: totals, by day and type (or person), by type with estimate and actual, by person with caps, failures that cost money. USD as text. A person sees their own, an admin everything.';
 grant execute on function public.spend_report(uuid, date, date, date, date, text, int) to service_role;
 
+-- Readings come every minute: the last one of each day is found without a look at the others.
+create index budget_snapshots_by_time on public.budget_snapshots (scope, created_at desc, id desc);
+
 create function public.burn_down(p_actor uuid, p_scope text, p_from date, p_to date) returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
 declare
@@ -221,8 +224,8 @@ begin
       from days d
       left join lateral (
         select b.id, b.amount_usd, b.created_at from public.budget_snapshots b
-        where b.scope = p_scope and (whose is null and b.user_id is null or b.user_id = whose) and b.created_at < private.team_day_start(d.day + 1)
-        order by b.id desc limit 1
+        where b.scope = p_scope and b.user_id is not distinct from whose and b.created_at < private.team_day_start(d.day + 1)
+        order by b.created_at desc, b.id desc limit 1
       ) s on true
     ), first_days as materialized (
       -- What was spent in the rest of the day of each snapshot that a day ends with: a handful of looks at the history.

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 
 import psycopg
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import Site, go, settle
 
@@ -61,6 +61,43 @@ def test_an_allowance_is_set_refused_cleared_and_seen_elsewhere(new_marketer: Ma
     expect(elsewhere.locator(".st-key-bar")).not_to_contain_text("$80.50", timeout=REFRESHED)
 
 
+PULSE = """<div class="st-key-pulse-bar">
+<i data-pulse="bar" data-every="10" data-idle-every="60" data-idle-after="300" data-drawn="1"></i>
+<button onclick="presses += 1">Refresh</button></div><script>presses = 0</script>"""
+SEEN = """state => {
+  Object.defineProperty(document, 'visibilityState', { get: () => state, configurable: true })
+  document.dispatchEvent(new Event('visibilitychange'))
+}"""
+
+
+def test_the_header_asks_every_ten_seconds_while_somebody_looks_and_not_otherwise(browser: Browser) -> None:
+    """On a page without a server, whose clock the test winds."""
+    page = browser.new_page()
+    page.clock.install()
+    page.set_content(PULSE)
+    for _ in range(2):  # whoever needs it brings it
+        page.add_script_tag(path="static/pulse.js")
+
+    def presses_within(seconds: int) -> int:
+        before = page.evaluate("presses")
+        page.clock.run_for(seconds * 1000)
+        return int(page.evaluate("presses")) - before
+
+    assert presses_within(31) == 3
+    page.evaluate("document.querySelector('i').dataset.drawn = '2'")  # the page was drawn for another reason
+    assert (presses_within(9), presses_within(2)) == (0, 1)
+    page.evaluate(SEEN, "hidden")
+    assert presses_within(120) == 0
+    before = page.evaluate("presses")
+    page.evaluate(SEEN, "visible")
+    assert page.evaluate("presses") == before + 1, "at once, for what is shown is old"
+    assert presses_within(299) == 29
+    assert presses_within(120) == 2, "nobody has moved for five minutes"
+    page.mouse.move(20, 20)
+    assert presses_within(30) == 3
+    page.close()
+
+
 def test_the_colours_follow_what_is_left(new_marketer: Marketer) -> None:
     page, _ = new_marketer(60)
     go(page, "/budget")
@@ -73,7 +110,7 @@ def test_the_colours_follow_what_is_left(new_marketer: Marketer) -> None:
     pill(page, "out", "left")
     go(page, "/budget")
     expect(page.locator(".meter.out")).to_have_attribute("aria-label", "0% of the allowance is left")
-    expect(page.get_by_text("The budget is low.")).to_be_visible()
+    expect(page.get_by_text("Your allowance is used up.")).to_be_visible()
 
 
 def test_an_admin_enters_the_balance_and_limits_somebody(admin_page: Page, new_marketer: Marketer, site: Site) -> None:

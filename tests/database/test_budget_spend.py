@@ -1,14 +1,17 @@
 """The spend page: what it sums, who sees what, and the rollup behind it."""
 
-from datetime import date, timedelta
+from collections import defaultdict
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from random import Random
 from typing import Any
 from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
 
-from tests.database.books import SCHNELL, VEO, Books, completed, refused
+from tests.database.books import SCHNELL, VEO, Books, cancelled, completed, failed, refused
 from tests.database.budgets import DOLLAR, move, read_at_fal, set_balance, set_own, spend, violations, waste
 
 
@@ -230,6 +233,33 @@ def test_the_line_of_an_allowance_is_its_owners(books: Books) -> None:
         burn(books, one, "everybody")
 
 
+def test_the_burn_down_looks_at_a_reading_a_day_however_many_there_are(books: Books) -> None:
+    """fal.ai's balance is read every minute, for years."""
+    admin = books.admin
+    looked = "select coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) from pg_stat_xact_user_tables"
+    with psycopg.connect(books.url) as connection:
+        connection.execute(
+            "insert into budget_snapshots (scope, amount_usd, source, starts_period, created_at)"
+            " select 'team', 100, 'fal', n = 1, now() - make_interval(mins => 20000 - n)"
+            " from generate_series(1, 20000) n"
+        )
+        connection.execute("analyze budget_snapshots")
+
+        def rows_read() -> int:
+            row = connection.execute(f"{looked} where relname = 'budget_snapshots'".encode()).fetchone()
+            assert row is not None
+            return int(row[0])
+
+        before = rows_read()
+        found = connection.execute(
+            "select public.burn_down(%s, 'team', current_date - 9, current_date)", (admin,)
+        ).fetchone()
+        assert found is not None
+        assert lefts(found[0]) == ["100.000000"] * 10
+        assert rows_read() - before < 100
+        connection.rollback()
+
+
 # The rollup
 
 
@@ -240,6 +270,53 @@ def test_a_rebuild_finds_no_difference(books: Books) -> None:
     books.cost(job, "0.7", "confirmed")
     with books.unchanged():
         assert books.call("rebuild_spend_daily") == []
+
+
+def live(books: Books, chance: Random, user: UUID) -> None:
+    """One job of a made history, through the functions of the product alone, with whatever end and cost."""
+    kind = chance.choice([SCHNELL, VEO])
+    job = books.unclear(user, units=Decimal(chance.randint(1, 400)) / 100, generation_type=kind, **DOLLAR)
+    books.owner.execute("update generation_jobs set created_at = created_at - interval '40 days' where id = %s", (job,))
+    end = chance.choice(["completed", "metered", "wasted", "failed", "cancelled", "late", "lost"])
+    if end in ("late", "lost"):
+        books.give_up(job)
+    if end != "lost":
+        books.accept(job)
+        units = f"{chance.randint(1, 400) / 100}"
+        verdicts = {
+            "metered": completed(units),
+            "wasted": failed(billable=True),
+            "failed": failed("runner_disconnected"),
+            "cancelled": cancelled(),
+        }
+        books.settle(job, verdicts.get(end, completed()))
+    if chance.random() < 0.3:
+        books.cost(job, f"{chance.randint(0, 300) / 100}")
+    if chance.random() < 0.6:
+        at = datetime.now(UTC) - timedelta(minutes=chance.randint(0, 35 * 24 * 60))
+        usd = f"{chance.randint(0, 300) / 100}"
+        rows = [{"job": str(job), "usd": usd, "units": None, "charged_at": at.isoformat()}]
+        books.call("record_billing", p_answers=rows)
+
+
+def test_a_rebuild_finds_no_difference_in_a_made_history(books: Books) -> None:
+    """Ends of every kind, costs that change, charges on other days; then days that begin elsewhere."""
+    chance = Random(20261121)
+    people = [books.person(5000) for _ in range(3)]
+    for _ in range(60):
+        live(books, chance, chance.choice(people))
+    for zone in ("UTC", "Pacific/Kiritimati", "America/St_Johns"):
+        books.call("set_team_timezone", p_actor=books.admin, p_timezone=zone)
+        assert books.call("rebuild_spend_daily") == []
+        by_day: dict[tuple[date, UUID, str], Decimal] = defaultdict(Decimal)
+        for line in books.all("select * from generation_logs where billed_at is not null"):
+            day = line["billed_at"].astimezone(ZoneInfo(zone)).date()
+            by_day[day, line["user_id"], line["generation_type"]] += line["spent_usd"]
+        kept = books.all("select day, user_id, generation_type, spent_usd from spend_daily")
+        assert {(row["day"], row["user_id"], row["generation_type"]): row["spent_usd"] for row in kept} == by_day
+        assert len({day for day, *_ in by_day}) > 20
+    assert sum(by_day.values()) == books.value("select sum(spent_usd) from generation_jobs")
+    assert violations(books) == []
 
 
 def test_a_rebuild_repairs_what_is_wrong_missing_or_too_much(books: Books) -> None:
