@@ -15,3 +15,5 @@ order by j.n, p;
 insert into storage.objects (id, bucket_id, name, metadata, created_at)
 select o.id, 'media', o.storage_path, jsonb_build_object('mimetype', o.media_type, 'size', o.size_bytes), o.mirrored_at
 from public.job_outputs o;
+
+insert into private.stored_files (user_id, files, bytes) select o.user_id, count(*), sum(o.size_bytes) from public.job_outputs o group by o.user_id;

@@ -33,6 +33,7 @@ create index sign_in_attempts_email on private.sign_in_attempts (email_hash, cre
 create index sign_in_attempts_address on private.sign_in_attempts (address, created_at desc);
 create index sign_in_attempts_oldest on private.sign_in_attempts (created_at);
 alter table private.sign_in_attempts enable row level security;
+create policy "Nobody by the API" on private.sign_in_attempts to anon, authenticated using (false);
 
 create function public.begin_attempt(p_kind text, p_email_hash text, p_address text) returns bigint
 language plpgsql security definer set search_path = '' as $$

@@ -19,6 +19,58 @@ $$;
 comment on function public.note_database_trouble is 'A process of ours tells afterwards what went wrong with the database, and when.';
 grant execute on function public.note_database_trouble(text, timestamptz) to service_role;
 
+-- ---------------------------------------------------------------------------------------------------------------
+-- What is in Storage: counted as files come and go, a row a person so that nobody waits for another's file
+-- ---------------------------------------------------------------------------------------------------------------
+create table private.stored_files (
+  user_id uuid primary key references public.profiles (user_id),
+  files bigint not null check (files >= 0),
+  bytes bigint not null check (bytes >= 0)
+);
+comment on table private.stored_files is 'How many outputs of a person are in Storage, and their bytes. The last lock of whoever changes an output.';
+alter table private.stored_files enable row level security;
+create policy "Nobody by the API" on private.stored_files to anon, authenticated using (false);
+
+create function private.count_stored_files() returns trigger language plpgsql security definer set search_path = '' as $$
+declare
+  more_files int := (new.storage_path is not null)::int;
+  more_bytes bigint := case when new.storage_path is not null then coalesce(new.size_bytes, 0) else 0 end;
+begin
+  if tg_op = 'UPDATE' then
+    more_files := more_files - (old.storage_path is not null)::int;
+    more_bytes := more_bytes - case when old.storage_path is not null then coalesce(old.size_bytes, 0) else 0 end;
+  end if;
+  if more_files <> 0 or more_bytes <> 0 then
+    -- Two steps: a check of what would be inserted comes before the conflict, and a file that goes counts minus one.
+    insert into private.stored_files (user_id, files, bytes) values (new.user_id, 0, 0) on conflict (user_id) do nothing;
+    update private.stored_files set files = files + more_files, bytes = bytes + more_bytes where user_id = new.user_id;
+  end if;
+  return null;
+end $$;
+comment on function private.count_stored_files is 'Trigger: keeps stored_files the sum of what the outputs say.';
+create trigger count_stored_files_new after insert on public.job_outputs
+  for each row when (new.storage_path is not null) execute function private.count_stored_files();
+create trigger count_stored_files after update of storage_path, size_bytes on public.job_outputs
+  for each row when ((old.storage_path, old.size_bytes) is distinct from (new.storage_path, new.size_bytes))
+  execute function private.count_stored_files();
+
+create index job_outputs_given_up on public.job_outputs (id) where mirror_due_at is null and mirrored_at is null and deleted_at is null;
+create index job_outputs_trouble on public.job_outputs (created_at desc) where mirror_error is not null;
+
+create function private.audit_storage() returns table (rule text, subject text, problem text)
+language sql stable security definer set search_path = '' as $$
+  select 'stored_files_are_sum_of_outputs', coalesce(s.user_id, o.user_id)::text,
+         format('counted %s files of %s bytes, outputs say %s of %s', coalesce(s.files, 0), coalesce(s.bytes, 0), coalesce(o.files, 0), coalesce(o.bytes, 0))
+  from private.stored_files s
+  full join (select user_id, count(*) as files, sum(coalesce(size_bytes, 0)) as bytes
+             from public.job_outputs where storage_path is not null group by user_id) o using (user_id)
+  where (coalesce(s.files, 0), coalesce(s.bytes, 0)) <> (coalesce(o.files, 0), coalesce(o.bytes, 0))
+$$;
+comment on function private.audit_storage is 'People of whom another number of files was counted than their outputs have in Storage.';
+
+-- ---------------------------------------------------------------------------------------------------------------
+-- How everything is doing
+-- ---------------------------------------------------------------------------------------------------------------
 create function public.system_health(p_actor uuid) returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
 begin
@@ -28,12 +80,11 @@ begin
         'worker', w.worker, 'started_at', w.started_at, 'beat_at', w.beat_at, 'is_alive', w.beat_at > now() - interval '1 minute'
       ) order by w.beat_at desc), '[]') from private.workers w),
     'providers', (select jsonb_agg(to_jsonb(p) - array['account_id', 'probe_count'] order by p.provider) from private.provider_state p),
-    'storage', (select jsonb_build_object(
-        'files', count(*) filter (where o.storage_path is not null), 'bytes', coalesce(sum(o.size_bytes) filter (where o.storage_path is not null), 0),
-        'waiting', count(*) filter (where o.mirror_due_at is not null),
-        'given_up', count(*) filter (where o.mirror_due_at is null and o.mirrored_at is null and o.deleted_at is null),
-        'last_error', (array_agg(o.mirror_error order by o.created_at desc) filter (where o.mirror_error is not null))[1])
-      from public.job_outputs o),
+    'storage', jsonb_build_object(
+        'files', (select coalesce(sum(s.files), 0) from private.stored_files s), 'bytes', (select coalesce(sum(s.bytes), 0) from private.stored_files s),
+        'waiting', (select count(*) from public.job_outputs o where o.mirror_due_at is not null),
+        'given_up', (select count(*) from public.job_outputs o where o.mirror_due_at is null and o.mirrored_at is null and o.deleted_at is null),
+        'last_error', (select o.mirror_error from public.job_outputs o where o.mirror_error is not null order by o.created_at desc limit 1)),
     'database', (select jsonb_build_object('bytes', pg_database_size(current_database()), 'version', current_setting('server_version'),
                                            'last_error', t.last_error, 'last_error_at', t.last_error_at)
                  from private.database_trouble t),

@@ -130,6 +130,33 @@ def test_health_tells_workers_providers_files_and_sessions(books: Books) -> None
     assert found["alerts"] == {"waiting": 0, "failed": 0, "last_sent_at": None, "last_error": None}
 
 
+def test_files_in_storage_are_counted_as_they_come_and_go(books: Books) -> None:
+    user, other = books.person(), books.person()
+    for owner in (user, user, other):
+        books.settle(books.submitted(owner), completed())
+    outputs = books.all("select id, job_id from job_outputs order by created_at, id")
+
+    def copied(output: Row, size: int) -> None:
+        place = {"p_storage_path": str(output["id"]), "p_media_type": "image/png", "p_size_bytes": size}
+        books.call("record_mirrored", p_output=output["id"], **place)
+
+    for output in outputs:
+        copied(output, 100)
+    copied(outputs[0], 150)  # once more, after a lost answer: the same copy
+    assert ask(books, "system_health")["storage"] | {"last_error": None} == {
+        "files": 3,
+        "bytes": 350,
+        "waiting": 0,
+        "given_up": 0,
+        "last_error": None,
+    }
+    books.call("delete_media", p_user=books.admin, p_job=outputs[0]["job_id"])
+    books.call("record_removed", p_output=outputs[0]["id"])
+    found = ask(books, "system_health")["storage"]
+    assert (found["files"], found["bytes"], found["given_up"]) == (2, 200, 0)
+    assert books.all("select * from private.audit_storage()") == []
+
+
 def test_the_last_trouble_with_the_database_is_kept_whoever_tells_it_first(books: Books) -> None:
     now = datetime.now(UTC)
     for error, minutes in (("claim_work: away", 5), ("open_jobs: older", 9), ("settle: deadlock", 1)):

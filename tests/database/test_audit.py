@@ -181,3 +181,8 @@ def test_every_rule_of_credits_jobs_and_spend_is_broken_here(books: Books) -> No
 
 def test_healthy_books_have_no_violation(case: Case) -> None:
     assert case.books.audit() == []
+
+
+def test_a_file_that_nobody_counted_is_seen(case: Case) -> None:
+    case.alter("update job_outputs set storage_path = 'a/b/c.png' where job_id = %s and position = 0", case.done)
+    assert "stored_files_are_sum_of_outputs" in rules(case.books.audit())
