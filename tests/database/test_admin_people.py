@@ -157,6 +157,18 @@ def test_two_admins_approve_the_same_people_in_opposite_orders(books: Books) -> 
     assert {books.balance(UUID(user)) for user in users} == {(5, 0)}
 
 
+def test_approving_and_declining_the_same_people_at_once_ends_the_same_for_everybody(books: Books) -> None:
+    other, users = second_admin(books), [str(books.sign_up()) for _ in range(12)]
+    approving = {"p_actor": books.admin, "p_users": users, "p_welcome_credits": 5}
+    declining = {"p_actor": other, "p_users": users[::-1]}
+    approved, declined = books.race(("approve_people", approving), ("decline_people", declining))
+    assert sorted(approved["changed"]) == sorted(users), "whoever was declined first is approved after"
+    assert len(declined["changed"]) + len(declined["unchanged"]) == len(users)
+    for user in map(UUID, users):
+        row = profile(books, user)
+        assert (row["is_approved"], row["declined_at"], books.balance(user)) == (True, None, (5, 0))
+
+
 # Signing out
 
 

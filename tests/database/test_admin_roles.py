@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from tests.database.admin import last_line, profile, second_admin, trail
-from tests.database.books import Books, Row, code_of, completed, creation, refused
+from tests.database.books import Books, Row, code_of, completed, creation, failed, refused
 
 # Roles
 
@@ -140,6 +140,15 @@ def test_who_is_switched_off_starts_nothing_and_open_jobs_finish(books: Books) -
     books.call("set_active", p_actor=books.admin, p_user=user, p_on=True)
     books.create(user)
     assert last_line(books)["action"] == "reactivate_person"
+
+
+def test_a_failure_of_somebody_switched_off_is_not_tried_again_by_itself(books: Books) -> None:
+    user = books.person(5)
+    running = books.submitted(user)
+    books.call("set_active", p_actor=books.admin, p_user=user, p_on=False)
+    books.settle(running, failed("runner_disconnected", retryable=True))
+    assert books.value("select count(*) from generation_jobs where user_id = %s", user) == 1
+    assert books.balance(user) == (5, 0)
 
 
 def test_a_job_that_is_being_created_and_a_switch_off_do_not_deadlock(books: Books) -> None:

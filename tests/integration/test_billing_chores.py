@@ -329,6 +329,14 @@ def test_an_alert_is_posted_once_however_many_workers_run(studio: Studio, admin:
     assert {(alert.threshold, alert.delivery) for alert in shown} == {(25, "sent"), (50, "sent")}
 
 
+def test_a_new_person_is_posted_once_by_a_name_that_commands_nothing(studio: Studio, receiver: Receiver) -> None:
+    studio.books.sign_up(full_name="Eve <!channel>")
+    for _ in range(2):
+        run(studio, "alerts")
+    told = [message["text"] for message in receiver.messages]
+    assert told == ["Eve &lt;!channel&gt; has signed up and waits for approval."]
+
+
 def test_an_alert_that_is_not_taken_is_posted_again(studio: Studio, receiver: Receiver) -> None:
     user = studio.books.person(cap="10")
     spend_dollars(studio, user, "9")
