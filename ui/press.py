@@ -8,7 +8,7 @@ from uuid import UUID, uuid4, uuid5
 import streamlit as st
 
 from core import jobs
-from core.errors import AtelierError, InsufficientCredits
+from core.errors import AtelierError, InsufficientCredits, InvalidInput
 from core.models import Job, Person
 from ui import drafts, low_credits, sources
 from ui.sources import Source
@@ -126,5 +126,13 @@ def _submit(person: Person, press_id: UUID, order: Order) -> tuple[list[Job], At
 
 
 def _addresses(person: Person, files: list[Source]) -> list[str]:
-    """Where fal.ai finds these files; sends what is not there yet."""
-    return [sources.address(person, source) for source in files]
+    """Where fal.ai finds these files; sends what is not there yet. Of several, a refusal says which one is meant."""
+    found = []
+    for source in files:
+        try:
+            found.append(sources.address(person, source))
+        except InvalidInput as error:
+            if len(files) == 1:
+                raise
+            raise InvalidInput(f"{source.title}: {error.sentence}", field=error.field) from error
+    return found

@@ -1,8 +1,6 @@
 -- Campaigns: ordered clips, for each clip a chain of steps, for each step every version that was ever made.
 -- Locks, on top of "job, account, rollup": campaign, then clips in the order of their ids, then runs, then run clips.
 
-update public.generation_types set enabled = true where not enabled;
-
 -- ---------------------------------------------------------------------------------------------------------------
 -- The steps of a clip
 -- ---------------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from core import inputs, offers
+from core.errors import InvalidInput
 from core.inputs import InputFile
 from core.models import Person
 from tests.pictures import png
@@ -142,3 +143,25 @@ def test_every_source_has_its_way_to_fal(monkeypatch: pytest.MonkeyPatch, source
     address = sources.address(doubles.person(), source)
     assert address == (source.url or "https://v3.fal.media/sent")
     assert ways == ([way] if way else [])
+
+
+def test_of_several_pictures_the_refused_one_is_named(
+    studio: Studio, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = doubles.offer("first_frame", credits=10, unit="image", price="0.15", per="images")
+    monkeypatch.setattr(offers, "offers", lambda: {"first_frame": frame})
+
+    def picture(_person: Person, data: bytes) -> InputFile:
+        if data != b"good":
+            raise InvalidInput("This picture is too small.", field="image")
+        return InputFile("https://v3.fal.media/1.png", "image/png", 4)
+
+    monkeypatch.setattr(inputs, "picture", picture)
+    app = open_page()
+    app.text_area(key="gen-prompt").input("On a shelf")
+    app.file_uploader(key="gen-upload-image_urls").set_value(
+        [("shelf.png", b"good", "image/png"), ("logo.png", b"bad", "image/png")]
+    ).run()
+    press(app)
+    assert studio.submitted == []
+    assert "logo.png: This picture is too small" in app.error[0].value.replace("\\", "")
