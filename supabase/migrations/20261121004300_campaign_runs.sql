@@ -216,7 +216,9 @@ begin
     from due, lateral (
       select f.clip_id from public.campaign_run_clips f
       where f.run_id = due.id and f.state = 'due' and f.due_at <= now() order by f.position limit p_clips
-    ) first where i.run_id = due.id and i.clip_id = first.clip_id and i.state = 'due' returning i.*
+    ) first where i.run_id = due.id and i.clip_id = first.clip_id and i.state = 'due'
+      -- Asked of the row as it is now: a worker that has just ended may have taken it since this statement began to look.
+      and (i.lease_until is null or i.lease_until <= now()) returning i.*
   )
   select coalesce(jsonb_agg(to_jsonb(t) || jsonb_build_object(
     'user_id', r.started_by, 'campaign_id', r.campaign_id, 'steps', k.steps, 'source', (

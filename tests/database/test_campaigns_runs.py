@@ -443,11 +443,13 @@ def test_a_deleted_clip_leaves_its_run(books: Books, user: UUID) -> None:
 def test_any_number_of_workers_share_the_runs(books: Books, user: UUID) -> None:
     for _ in range(4):
         start(books, user, new_campaign(books, user, clips=2), "voice")
-    results = books.race(*[("claim_run_clips", {"p_runs": 2})] * 4)
-    clips = [item["clip_id"] for items in results for item in items]
-    assert len(clips) == len(set(clips))
-    rest = claim(books)
-    assert len(clips) + len(rest) == 8
+    for _ in range(12):  # the moment at which two may take the same one is short
+        results = books.race(*[("claim_run_clips", {"p_runs": 2})] * 4)
+        clips = [item["clip_id"] for items in results for item in items]
+        assert len(clips) == len(set(clips))
+        rest = claim(books)
+        assert len(clips) + len(rest) == 8
+        books.owner.execute("update campaign_run_clips set lease_until = null")
 
 
 def test_a_lease_that_runs_out_is_free_for_others(books: Books, user: UUID) -> None:
