@@ -8,13 +8,14 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from local import secrets as local_secrets
 from local.environment import Stack
 from local.parts import stripe_arguments
 from local.people import ADMIN, EMAILS
 from local.ports import HOST, free_port
+from tests.browser.watch import Watch
 from tests.conftest import Serve, SupabaseStack
 
 RESULTS = Path(__file__).resolve().parents[2] / "test-results"
@@ -81,14 +82,10 @@ def browser(chromium: str) -> Iterator[Browser]:
 def new_page(browser: Browser, site: Site, request: pytest.FixtureRequest) -> Iterator[Callable[..., Page]]:
     """Opens a page in a browser of its own (no cookie of anybody); a failed test leaves pictures in test-results/.
 
-    Whatever is looked at: the browser must not have had to refuse anything for our own Content-Security-Policy.
+    Whatever is looked at is watched: see `tests.browser.watch`.
     """
     pages: list[Page] = []
-    refused: list[str] = []
-
-    def heard(message: ConsoleMessage) -> None:
-        if "Content Security Policy" in message.text:
-            refused.append(message.text)
+    watch = Watch(site.environment, site.demo_passwords)
 
     def open_page(*, dark: bool = False, width: int = 1440, height: int = 1000) -> Page:
         context = browser.new_context(
@@ -99,7 +96,7 @@ def new_page(browser: Browser, site: Site, request: pytest.FixtureRequest) -> It
             locale="en-GB",
         )
         context.set_default_timeout(60_000)
-        context.on("console", heard)
+        watch.over(context)
         pages.append(context.new_page())
         return pages[-1]
 
@@ -109,8 +106,10 @@ def new_page(browser: Browser, site: Site, request: pytest.FixtureRequest) -> It
         if failed:
             RESULTS.mkdir(exist_ok=True)
             page.screenshot(path=RESULTS / f"{request.node.name}-{number}.png")
+        if not page.is_closed():
+            watch.at_the_end(page)
         page.context.close()
-    assert refused == []
+    assert watch.found == set()
 
 
 @pytest.hookimpl(wrapper=True)
