@@ -99,6 +99,10 @@ def _rest(facts: Facts) -> Iterable[str]:
     audit = facts["audit"] or {"violations": None, "age_seconds": None}
     yield _metric("audit_violations", "gauge", "What the last audit of the books found.", _plain(audit["violations"]))
     yield _metric("audit_age_seconds", "gauge", "Since the last audit of the books.", _plain(audit["age_seconds"]))
+    undelivered = facts["alerts_undelivered"]
+    yield _metric(
+        "alerts_undelivered", "gauge", "Alerts of the last week that were posted in vain.", _plain(undelivered)
+    )
     yield _metric("sessions_open", "gauge", "Browsers that are signed in.", _plain(facts["sessions"]))
     yield _metric("people_waiting", "gauge", "People who wait for approval.", _plain(facts["people_waiting"]))
     remaining = facts["budget_remaining_usd"]

@@ -93,6 +93,8 @@ language sql stable security definer set search_path = '' as $$
                  'ok_age_seconds', extract(epoch from now() - last_ok_at)) order by name), '[]') from private.chores),
     'audit', (select jsonb_build_object('violations', violation_count, 'age_seconds', extract(epoch from now() - ended_at))
               from public.audit_runs order by id desc limit 1),
+    'alerts_undelivered', (select count(*) from public.budget_alerts
+                           where raised_at > now() - interval '7 days' and delivery in ('waiting', 'failed') and last_error is not null),
     'sessions', (select count(*) from private.app_sessions where least(idle_expires_at, expires_at) > now()),
     'people_waiting', (select count(*) from public.profiles where not is_approved and declined_at is null and is_active),
     'providers', (select jsonb_agg(jsonb_build_object('provider', provider, 'locked', locked_at is not null, 'unwell', unwell_since is not null)

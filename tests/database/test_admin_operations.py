@@ -176,6 +176,7 @@ def test_alerts_that_do_not_arrive_are_told_with_the_reason(books: Books) -> Non
     books.call("record_alert_failed", p_alert=waits["id"], p_worker="one", p_error="HTTP 500.", p_retry_seconds=60)
     found = ask(books, "system_health")["alerts"]
     assert (found["waiting"], found["failed"]) == (1, 1)
+    assert books.call("metrics")["alerts_undelivered"] == 2
     assert found["last_error"] in ("HTTP 404.", "HTTP 500.")
     assert found["last_sent_at"]
 

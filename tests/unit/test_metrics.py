@@ -17,6 +17,7 @@ EMPTY: dict[str, Any] = {
     "due": {"jobs": {"count": 0, "lag_seconds": 0}},
     "chores": [],
     "audit": None,
+    "alerts_undelivered": 2,
     "sessions": 0,
     "people_waiting": 0,
     "providers": [{"provider": "fal", "locked": False, "unwell": True}],
@@ -76,6 +77,7 @@ def test_figures_are_told_with_their_labels() -> None:
         "atelier_worker_beat_age_seconds": 0.4,
         'atelier_chore_failures{chore="audit"}': 2,
         "atelier_audit_violations": 0,
+        "atelier_alerts_undelivered": 2,
         "atelier_budget_remaining_usd": -1.5,
     }
     assert {name: told.get(name) for name in expected} == expected
