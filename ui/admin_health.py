@@ -57,7 +57,9 @@ def _workers(found: Health) -> list[Line]:
     if not alive:
         return [Line("Worker", False, f"Last seen {words.exact(found.workers[0].beat_at, now, tz)}", "")]
     since = words.ago(min(worker.started_at for worker in alive), now, tz).lower()
-    return [Line("Workers" if len(alive) > 1 else "Worker", True, f"{len(alive)} at work, started {since}", "")]
+    heard = words.duration(now - max(worker.beat_at for worker in alive))
+    state = f"{words.number(len(alive))} at work, heard of {heard} ago, started {since}"
+    return [Line("Workers" if len(alive) > 1 else "Worker", True, state, "")]
 
 
 def _provider(one: Provider) -> Line:
@@ -88,7 +90,7 @@ def _dated(error: str | None, at: datetime | None) -> str:
 def posting(found: Posting, *, has_address: bool) -> Line:
     """Whether alerts reach their address."""
     if not has_address:
-        return Line("Alerts", True, "Shown here only: ALERT_WEBHOOK_URL is not set", "")
+        return Line("Alert address", True, "Shown here only: ALERT_WEBHOOK_URL is not set", "")
     sent = "none posted this week"
     if found.last_sent_at:
         sent = f"last posted {words.ago(found.last_sent_at, session.now(), session.tz()).lower()}"
@@ -97,8 +99,10 @@ def posting(found: Posting, *, has_address: bool) -> Line:
             "Alerts", False, f"{words.number(found.failed)} could not be posted, {sent}", found.last_error or ""
         )
     if found.last_error:
-        return Line("Alerts", False, f"{words.number(found.waiting)} wait to be posted again, {sent}", found.last_error)
-    return Line("Alerts", True, sent.capitalize(), "")
+        return Line(
+            "Alert address", False, f"{words.number(found.waiting)} wait to be posted again, {sent}", found.last_error
+        )
+    return Line("Alert address", True, sent.capitalize(), "")
 
 
 def _storage(found: Health) -> Line:

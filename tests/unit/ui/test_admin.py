@@ -439,7 +439,7 @@ def test_health_says_what_is_wrong_with_which_part(section: Any) -> None:
     assert "could not be copied" in state["Storage"]
     error = dict(zip(health["Part"], health["Last error"], strict=True))
     assert r"claim\_work\: it was away" in error["Database"]
-    assert "ALERT" in state["Alerts"]
+    assert "ALERT" in state["Alert address"]
 
 
 @pytest.mark.parametrize(
