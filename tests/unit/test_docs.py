@@ -24,7 +24,7 @@ def test_commands_exist(document: Path) -> None:
     text = document.read_text(encoding="utf-8")
     code = " ".join(re.findall(r"```.*?```|`[^`\n]+`", text, re.DOTALL))
     targets = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
-    assert {name for name in MAKE.findall(code)} - targets == set()
+    assert set(MAKE.findall(code)) - targets == set()
     missing = [
         module
         for module in MODULE.findall(code)
