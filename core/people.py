@@ -14,7 +14,7 @@ from uuid import UUID
 import httpx
 from supabase_auth.errors import AuthError
 
-from core.admin.calls import as_admin
+from core.admin.calls import as_admin, only_admins
 from core.database import fetch, get_database, money
 from core.log import get_logger
 from core.models import Person, Role, Waiting
@@ -101,7 +101,8 @@ def search(
 
 
 def waiting(person: Person, limit: int = 100) -> tuple[Waiting, ...]:
-    """Who has waited longest for approval; row level security shows them to admins only."""
+    """Who has waited longest for approval; row level security shows them to admins only, too."""
+    only_admins(person, "waiting_people")
     query = (
         get_database()
         .rows_of(person.access_token)

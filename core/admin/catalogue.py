@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from core import catalog, offers
-from core.admin.calls import as_admin
+from core.admin.calls import as_admin, only_admins
 from core.budget import parse_amount
 from core.database import fetch, get_database, money
 from core.errors import AtelierError, InvalidInput, NotFound
@@ -61,7 +61,8 @@ class CatalogueChange:
 
 
 def types(person: Person) -> tuple[CatalogueType, ...]:
-    """Every generation type in the order of the catalogue, also those that are off."""
+    """Every generation type in the order of the catalogue, also those that are off. Raises NotAllowed."""
+    only_admins(person, "catalogue_types")
     query = get_database().rows_of(person.access_token).from_("generation_types").select("*").order("position")
     return tuple(_type(row) for row in fetch(query, "generation_types"))
 

@@ -1,6 +1,7 @@
 # ruff: noqa: F811
 """What admins do with people and the catalogue, through the whole product; and that nobody else does it."""
 
+import inspect
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
@@ -176,6 +177,47 @@ def test_everybody_else_is_refused_and_leaves_a_trace(admin: Person, marketer: P
     assert len(refusals(admin, marketer.user_id)) == len(attempts)
     assert jobs.get(marketer, job.id).is_open
     admin_jobs.mark_failed(admin, job.id, "Test")
+
+
+MODULES = (people, operations, admin_jobs, audits, catalogue, replay, system, trail)
+WHATEVER: dict[str, Any] = {  # by the name of a parameter
+    "user_id": uuid4(),
+    "user_ids": [uuid4()],
+    "job_id": uuid4(),
+    "event_id": 1,
+    "generation_type": SCHNELL,
+    "role": "admin",
+    "on": True,
+    "amount": 5,
+    "price": "1",
+    "reason": "Please",
+    "key": "key",
+}
+
+
+def for_admins() -> dict[str, Callable[..., object]]:
+    """Every public function of these modules that acts as a person, so that a new one is tried too."""
+    return {
+        f"{module.__name__}.{name}": function
+        for module in MODULES
+        for name, function in vars(module).items()
+        if inspect.isfunction(function)
+        and (function.__module__, name[0] != "_") == (module.__name__, True)
+        and next(iter(inspect.signature(function).parameters), None) == "person"
+    }
+
+
+@pytest.mark.parametrize("name", for_admins())
+def test_no_function_for_admins_forgets_to_ask(admin: Person, marketer: Person, name: str) -> None:
+    function = for_admins()[name]
+    needed = [
+        parameter.name
+        for parameter in inspect.signature(function).parameters.values()
+        if parameter.name != "person" and parameter.default is parameter.empty
+    ]
+    with pytest.raises(NotAllowed):
+        function(marketer, **{each: WHATEVER[each] for each in needed})
+    assert len(refusals(admin, marketer.user_id)) == 1
 
 
 def test_a_token_of_ones_own_opens_no_door_and_the_try_is_in_the_log_of_postgresql(
