@@ -6,13 +6,14 @@ have ended, and fal.ai keeps inputs only while payloads are stored. Protocol: fa
 List requests by endpoint.
 """
 
+import threading
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from core import catalog
 from core.database import fetch, get_database
-from core.errors import InvalidInput, NotFound
+from core.errors import FalError, InvalidInput, NotFound
 from core.fal.client import TIMEOUT
 from core.fal.platform import OwnRequest
 from core.fal_account import get_account
@@ -22,22 +23,36 @@ log = get_logger(__name__)
 
 CLOCKS_DIFFER = timedelta(seconds=30)
 SUBMIT_TAKES = timedelta(seconds=float(TIMEOUT.read or 0) + float(TIMEOUT.connect or 0) + float(TIMEOUT.pool or 0))
+FRESH = timedelta(seconds=5)
+OUTAGE = timedelta(minutes=5)  # what is lost is mostly lost together: one list for all of it
+
+
+class _List(NamedTuple):
+    read_at: datetime
+    earliest: datetime
+    requests: tuple[OwnRequest, ...]
+    error: FalError | None = None
+
+
+_lists: dict[str, _List] = {}  # by endpoint
+_reading = threading.Lock()
 
 
 def find_request(job: dict[str, Any]) -> str | None:
     """The id of the job's request at fal.ai; None while none is listed, or when it cannot be told from another.
 
-    `job` is the row of an unclear one. Raises FalError when fal.ai does not tell, DatabaseError.
+    `job` is the row of an unclear one. Once fal.ai cannot be working on it any more, only a list counts that was read
+    after that. Raises FalError when fal.ai does not tell, DatabaseError.
     """
     attempted = datetime.fromisoformat(job["submit_attempted_at"])
+    finished = datetime.fromisoformat(job["give_up_at"])
     earliest, latest = attempted - CLOCKS_DIFFER, attempted + SUBMIT_TAKES + CLOCKS_DIFFER
     wanted = _body(job)
     if wanted is None:
         return None
-    until = datetime.now(UTC) + CLOCKS_DIFFER
     listed = [
         request.request_id
-        for request in get_account().requests(job["fal_endpoint"], earliest, until)
+        for request in _requests(job["fal_endpoint"], earliest, finished)
         if earliest <= request.sent_at <= latest and _is_for(request, wanted)
     ]
     if not listed:
@@ -50,6 +65,38 @@ def find_request(job: dict[str, Any]) -> str | None:
     if free:
         log.warning("request_not_certain", job_id=job["id"], requests=len(free), rivals=len(rivals))
     return None
+
+
+def forget() -> None:
+    """Read the list anew at the next question."""
+    with _reading:
+        _lists.clear()
+
+
+def _requests(endpoint: str, earliest: datetime, finished: datetime) -> tuple[OwnRequest, ...]:
+    """What has ended since then, a few seconds old at most: after an outage many jobs ask at once, and one answer (or
+    none) is for them all. Raises FalError."""
+    with _reading:
+        kept, now = _lists.get(endpoint), datetime.now(UTC)
+        # The clock may have been set back, hence abs().
+        if (
+            kept is None
+            or kept.earliest > earliest
+            or abs(now - kept.read_at) > FRESH
+            or kept.read_at < finished <= now
+        ):
+            kept = _lists[endpoint] = _read(endpoint, earliest - OUTAGE)
+    if kept.error is not None:
+        raise kept.error
+    return kept.requests
+
+
+def _read(endpoint: str, earliest: datetime) -> _List:
+    began = datetime.now(UTC)
+    try:
+        return _List(began, earliest, tuple(get_account().requests(endpoint, earliest, began + CLOCKS_DIFFER)))
+    except FalError as error:
+        return _List(datetime.now(UTC), earliest, (), error)
 
 
 def _known(request_ids: list[str]) -> set[str]:

@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID, uuid4
 
-from core import catalog, media
+from core import catalog, finding, media
 from core.database import EXACT, fetch, fetch_counted, get_database
 from core.errors import DatabaseError, FalError, InvalidInput, NotFound, Refused
 from core.inputs import require_reachable, source_megapixels
@@ -95,6 +95,7 @@ def check_again(person: Person, job_id: UUID) -> Job:
     rows = fetch(rows_of(person).select("*").eq("id", str(job_id)), "generation_jobs")
     if not rows:
         raise NotFound("There is no such job.")
+    finding.forget()
     update = look_at(rows[0]) if rows[0]["status"] in OPEN_STATUSES else None
     if update:
         get_database().call("record_progress", p_updates=[update])

@@ -46,6 +46,7 @@ class Inquiry:
             self._check("every job that was asked for is there", len(self.orders), self._all_there()),
             self._check("every job has ended, once, with one movement of its credits", len(self.jobs), self._ended()),
             self._check("no job was sent to fal.ai twice", len(self.requests), self._sent_twice()),
+            self._check("what fal.ai lists was found", self._unclear(), self._not_found()),
             self._check("every paid-for output is there and copied", self._paid(), self._outputs()),
             self._check("the copies are fal.ai's files, byte by byte", SAMPLE, self._bytes()),
             self._check("what we count as spent is what fal.ai has charged", self._paid(), self._spend()),
@@ -101,6 +102,18 @@ class Inquiry:
                 yield f"request {request.request_id} belongs to no job of ours"
             elif job["fal_request_id"] not in (None, request.request_id):
                 yield f"job {request.job} says {job['fal_request_id']} and fal.ai {request.request_id}"
+
+    def _unclear(self) -> int:
+        return len(self._rows("select from public.generation_logs where event = 'unclear'"))
+
+    def _not_found(self) -> Iterator[str]:
+        """A job was closed though its request stood in the list, and nobody else had lost one like it."""
+        closed = {job_id: job for job_id, job in self.jobs.items() if job["error_type"] == "submit_unconfirmed"}
+        alike = Counter((job["generation_type"], job["prompt"]) for job in closed.values())
+        for request in self.requests:
+            job = closed.get(request.job)
+            if job and request.is_listed and alike[job["generation_type"], job["prompt"]] == 1:
+                yield f"job {request.job} was closed, and request {request.request_id} is in the list"
 
     def _paid(self) -> int:
         return sum(bool(request.charged_usd) for request in self.requests)

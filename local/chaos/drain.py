@@ -16,6 +16,8 @@ LOOKED_FOR = (
     "select count(*) as n from public.generation_jobs"
     " where completed_at is null and fal_request_id is null and submit_attempted_at is not null"
 )
+FOUND = "select count(*) as n from public.generation_logs where event = 'found' and source = 'poll'"
+UNCONFIRMED = "select count(*) as n from public.generation_jobs where error_type = 'submit_unconfirmed'"
 UNCOPIED = "select count(*) as n from public.job_outputs where mirrored_at is null and mirror_due_at is not null"
 UNREAD = "select count(*) as n from public.generation_jobs where cost_due_at is not null and status = 'completed'"
 
@@ -30,6 +32,11 @@ PASSING = (
        where mirror_due_at is not null and (mirror_due_at > now() or lease_until is not null)""",
     "update public.generation_jobs set cost_due_at = now() where cost_due_at > now() and status = 'completed'",
 )
+# fal.ai cannot be working on these any more: one last look, then they are closed.
+HOPE_PASSES = """update public.generation_jobs
+       set give_up_at = now() - interval '1 second', next_check_at = now(),
+         lease_until = case when lease_owner ~ %(alive)s then lease_until end
+       where completed_at is null and fal_request_id is null and submit_attempted_at is not null"""
 
 
 @dataclass
@@ -44,12 +51,10 @@ class Drain:
     def run(self) -> None:
         self._until("fal.ai finishes and stops calling", self._fal_is_done)
         self._until("jobs that fal.ai knows end", lambda: self.machine.count(OPEN) == self.machine.count(LOOKED_FOR))
-        self.happened["given up as unconfirmed"] = self.machine.count(LOOKED_FOR)
-        self.machine.rows.execute(
-            "update public.generation_jobs set give_up_at = now() - interval '1 second', next_check_at = now()"
-            " where completed_at is null and fal_request_id is null and submit_attempted_at is not null"
-        )
+        self.machine.rows.execute(HOPE_PASSES, {"alive": self._alive()})
         self._until("every job ends", lambda: self.machine.count(OPEN) == 0)
+        self.happened["found in fal.ai's list"] = self.machine.count(FOUND)
+        self.happened["given up as unconfirmed"] = self.machine.count(UNCONFIRMED)
         self._deliver_late()
         self._until("every file is copied", lambda: self.machine.count(UNCOPIED) == 0)
         self._until("every cost is read", lambda: self.machine.count(UNREAD) == 0)
@@ -62,11 +67,14 @@ class Drain:
             if time.monotonic() > started + LONGEST_S:
                 self.left.append(f"not within {LONGEST_S:g} s: {what}")
                 return
-            alive = "-({})-[0-9a-f]{{6}}$".format("|".join(map(str, self.machine.worker_pids())))
             for statement in PASSING:
-                self.machine.rows.execute(statement, {"alive": alive})
+                self.machine.rows.execute(statement, {"alive": self._alive()})
             time.sleep(STEP_S)
         self.say(f"  {what}: after {time.monotonic() - started:.0f} s")
+
+    def _alive(self) -> str:
+        """A pattern for the names of the workers that are."""
+        return "-({})-[0-9a-f]{{6}}$".format("|".join(map(str, self.machine.worker_pids())))
 
     def _fal_is_done(self) -> bool:
         counts = self.machine.fal_counts()

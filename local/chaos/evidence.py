@@ -13,13 +13,15 @@ from local.fal.records import QueuedRequest
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """One submit that fal.ai took. `job` is the one that its webhook names; `files` is how many it has made."""
+    """One submit that fal.ai took. `job` is the one that its webhook names, `files` is how many it has made, and
+    `is_listed` whether fal.ai's list of our requests names it."""
 
     request_id: str
     job: str
     is_finished: bool
     succeeded: bool
     files: int
+    is_listed: bool
     charged_usd: Decimal
     forged: int  # calls with a wrong signature
     calls: int
@@ -42,6 +44,7 @@ def _accepted(data: dict[str, object]) -> Accepted:
         job=query.get("job", [""])[0],
         is_finished=request.status == "COMPLETED",
         succeeded=succeeded,
+        is_listed="unlisted" not in request.quirks,
         files=len(body.get("images", [])) + ("video" in body) if succeeded else 0,
         charged_usd=Decimal(request.cost_usd or 0),
         forged=sum(call["kind"] == "forged" for call in request.deliveries),

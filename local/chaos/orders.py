@@ -21,7 +21,8 @@ class Odds:
     delay: float = 0.25
     forge: float = 0.10
     unclear: float = 0.05
-    unheard: float = 0.40  # of those: the webhook is lost too, for the time being
+    unheard: float = 0.60  # of those: the webhook is lost too, for the time being
+    unlisted: float = 0.50  # of those: it is in no list of fal.ai's either
     unserialisable: float = 0.03
     slow: float = 0.05
     fail422: float = 0.03
@@ -30,7 +31,7 @@ class Odds:
     result_500: float = 0.05
     cancel: float = 0.10
     cancel_ignored: float = 0.30  # of those
-    retry: float = 0.50  # of what has failed
+    retry: float = 0.25  # of what has failed, one by one; the rest is tried again all at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +84,9 @@ def _order(
         quirks.append(f"slow={rng.uniform(0.5, 4):.2f}")
     if happens(odds.unclear):
         quirks.append(rng.choice(unclear))
-        if happens(odds.unheard) and "lose" not in quirks:
-            quirks.append("lose")
+        if happens(odds.unheard):
+            quirks += [quirk for quirk in ("lose",) if quirk not in quirks]
+            quirks += ["unlisted"] if happens(odds.unlisted) else []
     if happens(odds.fail422 + odds.infra):
         quirks.append(rng.choices(("fail422", "infra"), (odds.fail422, odds.infra))[0])
     quirks += [f"{name}=1" for name in ("outage", "result_500") if happens(getattr(odds, name))]

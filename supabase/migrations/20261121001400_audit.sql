@@ -42,6 +42,10 @@ language sql stable security definer set search_path = '' as $$
   from public.credit_entries e join public.generation_jobs j on j.id = e.job_id
   where e.user_id <> j.user_id
   union all
+  select 'next_try_is_of_this_job', j.id::text, format('its next try %s repeats %s', n.id, coalesce(n.retried_from::text, 'nothing'))
+  from public.generation_jobs j join public.generation_jobs n on n.id = j.retried_as
+  where n.retried_from is distinct from j.id or n.user_id <> j.user_id
+  union all
   select 'completed_has_output', j.id::text, 'completed without a file or a result'
   from public.generation_jobs j
   where j.status = 'completed' and coalesce(j.result_data, 'null') = 'null' and not exists (select 1 from public.job_outputs o where o.job_id = j.id)

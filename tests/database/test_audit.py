@@ -136,6 +136,10 @@ def billed_and_not_counted(case: Case) -> None:
     case.alter("update spend_daily set spent_usd = spent_usd - 0.003 where user_id = %s", case.user)
 
 
+def next_try_is_another_job(case: Case) -> None:
+    case.alter("update generation_jobs set retried_as = %s where id = %s", case.open, case.broken)
+
+
 BREAKAGES: list[tuple[Callable[[Case], None], str]] = [
     (available_moved, "balance_is_sum_of_entries"),
     (entry_lost, "balance_is_sum_of_entries"),
@@ -157,6 +161,7 @@ BREAKAGES: list[tuple[Callable[[Case], None], str]] = [
     (output_lost, "completed_has_output"),
     (paid_by_somebody_else, "entry_is_of_the_person_of_its_job"),
     (billed_and_not_counted, "spend_is_the_best_known_cost"),
+    (next_try_is_another_job, "next_try_is_of_this_job"),
 ]
 
 

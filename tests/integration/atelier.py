@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from core import database, fal_account, jobs, media, offers, people, sending, sessions, settings
+from core import database, fal_account, finding, jobs, media, offers, people, sending, sessions, settings
 from core.errors import DatabaseUnavailable
 from core.models import Job, Person
 from core.sealing import token_for
@@ -55,6 +55,7 @@ def forget_everything() -> None:
     for kept in (settings.get_settings, database.get_database, sending.get_queue, fal_account.get_account):
         kept.cache_clear()
     offers.forget()
+    finding.forget()
     media._signed.clear()
 
 
