@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from core import burn_down, chores
-from core.budget import BudgetOverview, Scope
+from core.budget import BILLING_PAGE, BudgetOverview, Scope
 from core.burn_down import BurnDown
 from core.models import Budget, Person
 from core.periods import Period
@@ -76,6 +76,7 @@ def _without_balance(person: Person, overview: BudgetOverview) -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="set"):
         st.markdown(meter.sentence(overview.header, "team"), width="content")
         _buttons(person, overview)
+    _source(person, overview)
 
 
 def _figures(overview: BudgetOverview, budget: Budget, scope: Scope) -> None:
@@ -100,7 +101,9 @@ def _month(overview: BudgetOverview) -> None:
 
 
 def _buttons(person: Person, overview: BudgetOverview) -> None:
-    with st.container(horizontal=True, width="content", gap="medium"):
+    with st.container(horizontal=True, width="content", gap="small"):
+        if person.is_admin:
+            st.link_button("Open fal.ai billing", BILLING_PAGE, type="tertiary", key="billing-page")
         if person.is_admin and st.button("Set the balance", type="tertiary", key="set-team"):
             balance_dialog.draw("team", overview.team is not None)
         if st.button("Set your allowance", type="tertiary", key="set-own"):

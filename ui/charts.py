@@ -137,9 +137,9 @@ def _empty() -> go.Figure:
 
 
 def _dated(figure: go.Figure, days: int) -> go.Figure:
-    """Ticks on whole days, however few there are."""
-    ticks = {"dtick": _DAY * max(1, days // 5)} if days <= _FEW_DAYS else {"nticks": 10}
-    figure.update_xaxes(tickformat="%-d %b", type="date", **ticks)
+    """Ticks on whole days, however few there are; of many as many as the width has room for."""
+    ticks = {"dtick": _DAY * max(1, days // 5)} if days <= _FEW_DAYS else {}
+    figure.update_xaxes(tickformat="%-d %b", type="date", tickangle=0, **ticks)
     return figure
 
 

@@ -115,11 +115,10 @@ def _unbilled(found: tuple[UnbilledJob, ...]) -> None:
         return
     st.markdown("Jobs that are counted here and that fal.ai has not billed:")
     numbers.table(
-        ("Ended", "Job", "Endpoint", "Request", "Counted, USD", "Cost is", "Bill"),
+        ("Ended", "Endpoint", "Request", "Counted, USD", "Cost is", "Bill"),
         [
             (
                 job.ended_at,
-                str(job.job_id),
                 job.endpoint,
                 job.request_id,
                 job.usd,

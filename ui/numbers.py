@@ -1,7 +1,7 @@
 """The numbers of a chart: the same as a table, and as a file for a spreadsheet."""
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime, tzinfo
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, tzinfo
 from decimal import Decimal
 from typing import Any
 
@@ -11,8 +11,9 @@ import streamlit as st
 from core.csv_file import csv_file
 from ui import session, words
 
-_HIGHEST = 404  # pixels, then the table scrolls
-_ROW = 36
+_HIGHEST = 404  # pixels of a table that scrolls
+_MOST = 10  # rows of one that does not
+_USD, _DIME = ", USD", Decimal("0.1")
 
 Rows = Sequence[Sequence[Any]]
 
@@ -20,10 +21,18 @@ Rows = Sequence[Sequence[Any]]
 def below(name: str, columns: Sequence[str], rows: Rows, *, file: str) -> None:
     """Under a chart, folded up: its numbers. `name` says what they are, `file` names the file without its ending."""
     with st.expander("Numbers", type="compact", key=f"numbers-{file}"):
-        frame = pd.DataFrame([[_shown(value) for value in row] for row in rows], columns=list(columns))
-        height = min(_HIGHEST, _ROW * (len(rows) + 1) + 4)
-        st.dataframe(frame, hide_index=True, height=height, key=f"table-{file}", alt=name)
-        download(columns, rows, file=file)
+        usd = dollars(value for row in rows for value in row)
+        config = {
+            "Day": st.column_config.DateColumn(format="D MMM YYYY"),
+            **dict.fromkeys((column for column in columns if column.endswith(_USD)), usd),
+        }
+        table(columns, rows, file=file, alt=name, config=config, most=_MOST)
+
+
+def dollars(amounts: Iterable[Any]) -> Any:
+    """How the columns of a table show USD: in one format, with three decimals while every amount is below a dime."""
+    largest = max((abs(amount) for amount in amounts if isinstance(amount, Decimal)), default=Decimal(0))
+    return st.column_config.NumberColumn(format="$%.3f" if largest < _DIME else "$%.2f")
 
 
 def table(
@@ -72,13 +81,3 @@ def _sortable(value: Any, now: datetime, tz: tzinfo) -> Any:
     if isinstance(value, Decimal):
         return float(value)  # to be shown: the file has it exactly
     return words.exact(value, now, tz) if isinstance(value, datetime) else value
-
-
-def _shown(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, Decimal):
-        return words.usd(value, 2)
-    if isinstance(value, date):
-        return f"{value:%d %b %Y}".lstrip("0")
-    return words.number(value) if isinstance(value, int) else str(value)

@@ -22,6 +22,13 @@ def budget_words(budget: Budget) -> str:
     return f"{words.usd(budget.remaining)} left"
 
 
+def whose(person: Person) -> str:
+    """Whose money the header counts."""
+    if person.budget.remaining is None:
+        return "Spent this month by the team" if person.is_admin else "What you spent this month"
+    return "Your own allowance" if person.budget.scope == "person" else "The team's balance at fal.ai"
+
+
 @st.fragment
 def bar() -> None:
     """Credits, budget and account; refreshed by itself. Somebody whose session ended elsewhere is taken out."""
@@ -39,7 +46,7 @@ def bar() -> None:
         _credits(person)
         tone = person.budget.tone
         with st.container(key="spent" if tone == "unset" else f"tone-{tone}", width="content"):
-            st.page_link(PAGES / "budget.py", label=words.escape(budget_words(person.budget)))
+            st.page_link(PAGES / "budget.py", label=words.escape(budget_words(person.budget)), help=whose(person))
         _account(person)
 
 

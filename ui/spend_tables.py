@@ -15,7 +15,6 @@ from ui import limits_dialog, numbers, words
 
 _WHERE = "where-by"
 _MONEY = ("Estimated, USD", "Actual, USD")
-_USD = st.column_config.NumberColumn(format="$%.2f")
 _LONG = 10  # rows; more of them scroll
 
 
@@ -80,8 +79,10 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, file: str, 
     if not rows:
         st.markdown(":gray[Nothing in this period.]")
         return
+    places = [columns.index(name) for name in _MONEY]
     config = {
-        **dict.fromkeys((*_MONEY, "Monthly cap"), _USD),
+        **dict.fromkeys(_MONEY, numbers.dollars(row[place] for row in rows for place in places)),
+        "Monthly cap": st.column_config.NumberColumn(format="$%.2f"),
         "Credits": st.column_config.NumberColumn(format="localized"),
         "Cap used": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1),
         "Difference": st.column_config.NumberColumn(format="percent"),

@@ -12,6 +12,7 @@ from core import billing, budget, burn_down, chores, fal_account, spend
 from core.billing import Drift, ForeignCharge, UnbilledJob
 from core.budget import BalanceEntry, BudgetOverview, Month, Scope
 from core.burn_down import BalanceMark, BurnDay, BurnDown
+from core.chores import ChoreState
 from core.models import Budget, Person
 from core.periods import Period
 from core.spend import CostlyFailure, CostlyFailures, FailureReason, PersonSpend, Slice, SpendReport, Totals
@@ -54,6 +55,7 @@ class Spending:
         self.drift: tuple[Drift, ...] = ()
         self.foreign: tuple[ForeignCharge, ...] = ()
         self.unbilled: tuple[UnbilledJob, ...] = ()
+        self.chores: tuple[ChoreState, ...] = ()
         self.account: str | None = "user_2aBcDeFgHiJkLm"
 
     def burn_down(self, _person: Person, period: Period, scope: Scope) -> BurnDown:
@@ -110,7 +112,7 @@ class Spending:
         monkeypatch.setattr(chores, "hurry", lambda _person, name: self.done.append(("hurry", name)) is None)
         monkeypatch.setattr(fal_account, "pinned", lambda _person: self.account)
         monkeypatch.setattr(fal_account, "forget", self.forget)
-        monkeypatch.setattr(chores, "states", lambda _person: ())
+        monkeypatch.setattr(chores, "states", lambda _person: self.chores)
 
     def fail_dearly(self) -> None:
         """One job failed and was billed."""

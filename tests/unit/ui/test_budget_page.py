@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Button
 
 from core.billing import Drift, ForeignCharge, UnbilledJob
+from core.chores import ChoreState
 from core.errors import InvalidInput
 from core.forecast import Forecast, NoForecast, forecast
 from core.models import Budget
@@ -19,7 +20,7 @@ from core.settings import load
 from tests.unit.ui import doubles, spending
 from tests.unit.ui.spending import TODAY, Spending
 from tests.unit.ui.studio import Open, Studio, words_on
-from ui import charts, drift_view, meter, outlook, spend_tables, spend_view
+from ui import charts, drift_view, meter, numbers, outlook, shell, spend_tables, spend_view
 
 
 @pytest.fixture
@@ -77,6 +78,40 @@ def test_without_a_balance_the_month_is_shown(money: Spending, open_page: Open) 
     app = open_page("budget")
     assert next((metric.label, metric.value) for metric in app.metric) == ("Spent this month", "$3.50")
     assert "No balance has been entered" in words_on(app)
+
+
+@pytest.mark.parametrize("team", [doubles.BUDGET, None], ids=["with a balance", "without one"])
+def test_why_the_balance_cannot_be_read_is_said_to_admins(
+    studio: Studio, money: Spending, open_page: Open, team: Budget | None
+) -> None:
+    money.overview = spending.overview(header=team or Budget(spent=Decimal(0)), team=team)
+    told = "FAL_ADMIN_KEY is an ordinary key."
+    money.chores = (ChoreState("balance", "Balance at fal.ai", 60, doubles.NOON, None, told, doubles.NOON, 3, {}),)
+    assert open_page("budget").warning[0].value == (
+        r"**The balance cannot be read at fal.ai.** FAL\_ADMIN\_KEY is an ordinary key\."
+    )
+    studio.person = doubles.person()
+    assert not open_page("budget").warning
+
+
+def test_the_header_says_whose_money_it_counts() -> None:
+    unset = Budget(spent=Decimal(1))
+    own = replace(doubles.BUDGET, scope="person")
+    said = {
+        shell.whose(doubles.person(role=role, budget=budget))
+        for role, budget in (("admin", unset), ("user", unset), ("user", own), ("user", doubles.BUDGET))
+    }
+    assert said == {
+        "Spent this month by the team",
+        "What you spent this month",
+        "Your own allowance",
+        "The team's balance at fal.ai",
+    }
+
+
+def test_small_amounts_have_three_decimals_and_a_table_one_format() -> None:
+    for amounts, shown in (([Decimal("0.006"), None], "$%.3f"), ([Decimal("0.006"), Decimal("0.1")], "$%.2f")):
+        assert numbers.dollars(amounts)["type_config"]["format"] == shown
 
 
 def test_a_balance_is_saved_cleared_and_refused_in_its_dialog(money: Spending, open_page: Open) -> None:
@@ -218,7 +253,7 @@ def test_the_books_of_fal_are_compared_and_asked_anew(
     assert "compared up to 20 Nov" in words_on(app)
     heads = [list(table.value.columns) for table in app.dataframe]
     assert ["When", "Endpoint", "Request", "Billed, USD", "Units"] in heads
-    assert ["Ended", "Job", "Endpoint", "Request", "Counted, USD", "Cost is", "Bill"] in heads
+    assert ["Ended", "Endpoint", "Request", "Counted, USD", "Cost is", "Bill"] in heads
     label(app, "Compare now").click().run()
     assert [done for done in money.done if done[0] == "hurry"] == [("hurry", "billing"), ("hurry", "usage")]
 
