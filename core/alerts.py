@@ -26,7 +26,7 @@ TRIES = 12
 FIRST_WAIT = 30  # seconds; doubled with every try
 LONGEST_WAIT = 3600
 LEASE_SECONDS = 180  # more than five posts can take
-TIMEOUT = httpx.Timeout(10.0, connect=5.0)
+TIMEOUT = httpx.Timeout(10, connect=5)  # seconds
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,9 @@ $$;
 comment on function private.team_day is 'The day that a moment belongs to, in the team''s timezone.';
 
 create function private.team_day_start(p_day date) returns timestamptz language sql stable set search_path = '' as $$
-  select p_day::timestamp at time zone (select timezone from private.team_settings)
+  -- Where clocks go back to midnight (the Azores, Havana) it comes twice: the first one begins the day.
+  select case when private.team_day(m - interval '1 hour') = p_day then m - interval '1 hour' else m end
+  from (select p_day::timestamp at time zone (select timezone from private.team_settings) as m) midnight
 $$;
 comment on function private.team_day_start is 'Midnight at which a day begins, in the team''s timezone.';
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from psycopg.errors import CheckViolation
 
 from tests.database.books import Books, code_of, completed, creation, failed, refused
+from tests.database.budgets import move
 
 ONE_DOLLAR: dict[str, Any] = {"units": Decimal(1), "unit_price_usd": Decimal(1)}
 
@@ -150,6 +151,32 @@ def test_spend_since_any_moment_is_exact(
         " where id = %s",
         (-total, job),
     )
+
+
+@pytest.mark.parametrize(
+    "zone",
+    ["UTC", "Europe/Paris", "America/Santiago", "Atlantic/Azores", "America/Havana", "Africa/Cairo", "Asia/Kathmandu"],
+)
+def test_a_day_begins_when_the_day_before_ends(books: Books, zone: str) -> None:
+    """Also where clocks change at midnight: it then comes twice, or not at all."""
+    books.owner.execute("update private.team_settings set timezone = %s", (zone,))
+    wrong = books.all(
+        "select d::date, private.team_day_start(d::date)"
+        " from generate_series(date '2026-01-01', '2027-12-31', '1 day') d"
+        " where private.team_day(private.team_day_start(d::date)) <> d::date"
+        " or private.team_day(private.team_day_start(d::date) - interval '1 microsecond') <> d::date - 1"
+    )
+    assert wrong == []
+
+
+def test_what_is_spent_in_an_hour_that_comes_twice_is_counted_once(books: Books) -> None:
+    books.owner.execute("update private.team_settings set timezone = 'Atlantic/Azores'")
+    user = books.person()
+    job = spend(books, user, "3")
+    move(books, job, "2026-10-25 00:30+00")  # half past midnight, for the first time
+    since = datetime(2026, 10, 24, 12, tzinfo=UTC)
+    assert books.value("select private.spent_since(%s)", since) == 3
+    assert books.value("select private.spent_since(%s)", since + timedelta(hours=13)) == 0
 
 
 # A person's monthly cap

@@ -101,7 +101,9 @@ def test_a_cap_holds_while_jobs_end_dearer_than_estimated(books: Books) -> None:
     assert books.spent(user) == 8
 
 
-def test_the_month_of_a_cap_begins_at_midnight_of_the_team(books: Books) -> None:
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "America/Los_Angeles"])
+def test_the_month_of_a_cap_begins_at_midnight_of_the_team(books: Books, zone: str) -> None:
+    books.call("set_team_timezone", p_actor=books.admin, p_timezone=zone)
     user = books.person(cap="5")
     job = spend(books, user, "5")
     first = books.value("select date_trunc('month', private.team_day(now()))::date")

@@ -13,6 +13,7 @@ import pytest
 
 from core import alerts, billing, budget, chores, fal_account, limits, offers, prices, rebuild, spend
 from core.burn_down import burn_down
+from core.csv_file import csv_file
 from core.errors import InvalidInput, LimitReached, NotAllowed
 from core.fal.platform import FalPlatform
 from core.forecast import NoForecast, forecast
@@ -117,15 +118,22 @@ def test_an_outage_is_told_and_got_over(studio: Studio, admin: Person) -> None:
 
 def test_a_fal_that_asks_to_slow_down_is_asked_later(studio: Studio, admin: Person) -> None:
     job = studio.run_at_fal(studio.books.person())
+    asking = ("balance", "billing", "usage", "prices")
     answer = httpx.MockTransport(
         lambda _: httpx.Response(429, json={"error": {"type": "rate_limited", "message": "."}})
     )
     with httpx.Client(transport=answer) as http:
         busy = FalPlatform(get_settings(), http)
-        studio.monkeypatch.setattr(billing, "get_account", lambda: busy)
-        run(studio, "billing")
-    assert "asked again later" in (state(admin, "billing").last_error or "")
+        with studio.monkeypatch.context() as patch:
+            for module in (billing, prices):
+                patch.setattr(module, "get_account", lambda: busy)
+            run(studio, *asking)
+    for name in asking:
+        assert "asks to be asked less often (429)" in (state(admin, name).last_error or "")
     assert studio.books.job(job)["confirm_due_at"] is not None
+    run(studio, *asking)
+    assert [state(admin, name).last_error for name in asking] == [None] * 4
+    assert studio.books.job(job)["cost_source"] == "confirmed"
 
 
 def test_what_nobody_expected_is_kept_and_stops_nothing(studio: Studio, admin: Person) -> None:
@@ -394,6 +402,26 @@ def test_a_balance_is_set_corrected_and_cleared(studio: Studio, admin: Person) -
     budget.set_own_balance(user, "7.50")
     assert budget.overview(user).own == budget.summary(user)
     assert budget.clear_own_balance(user).amount is None
+
+
+def test_money_is_exact_from_the_field_to_the_header(studio: Studio) -> None:
+    """As floats 0.1 + 0.2 is not 0.3, and something would be left."""
+    user = studio.as_person(studio.books.person())
+    budget.set_own_balance(user, "0.30")
+    spend_dollars(studio, user.user_id, "0.1")
+    spend_dollars(studio, user.user_id, "0.2")
+    found = budget.summary(user)
+    assert (found.amount, found.spent, found.remaining) == (Decimal("0.30"), Decimal("0.30"), Decimal(0))
+    spend_dollars(studio, user.user_id, "0.000001")
+    assert budget.summary(user).remaining == Decimal("-0.000001")
+    report = spend.report(user, today(studio))
+    amounts = [report.totals.spent, report.by_day[0].spent, report.by_type[0].estimated, report.by_person[0].this_month]
+    line = burn_down(user, today(studio), "person")
+    assert {type(amount) for amount in (*amounts, line.days[-1].spent, line.days[-1].left)} == {Decimal}
+    assert csv_file(["Spent"], [[amount] for amount in amounts]).decode("utf-8-sig").split() == [
+        "Spent",
+        *["0.300001"] * 4,
+    ]
 
 
 def test_limits_are_set_and_felt(studio: Studio, admin: Person) -> None:
