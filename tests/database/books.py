@@ -38,6 +38,7 @@ __all__ = [
     "Row",
     "acceptance",
     "as_person",
+    "become",
     "books_fixture",
     "broken_books_fixture",
     "call",
@@ -370,16 +371,21 @@ def opened(url: str) -> Iterator[Books]:
 
 @contextmanager
 def as_person(url: str, user: UUID | None, role: str = "authenticated") -> Iterator[Connection]:
-    """A transaction as PostgREST opens it for a token. Both forms of the claims are set; `auth.uid()` reads either."""
-    claims = {"role": role} | ({"sub": str(user)} if user else {})
+    """A transaction as PostgREST opens it for a token."""
     with psycopg.connect(url, row_factory=dict_row) as connection:
-        connection.execute(
-            "select set_config('request.jwt.claim.sub', %s, true), set_config('request.jwt.claims', %s, true)",
-            (str(user or ""), json.dumps(claims)),
-        )
-        connection.execute(sql.SQL("set local role {}").format(sql.Identifier(role)))
+        become(connection, user, role)
         yield connection
         connection.rollback()
+
+
+def become(connection: Connection, user: UUID | None, role: str = "authenticated") -> None:
+    """Be this person until the transaction ends. Both forms of the claims are set; `auth.uid()` reads either."""
+    claims = {"role": role} | ({"sub": str(user)} if user else {})
+    connection.execute(
+        "select set_config('request.jwt.claim.sub', %s, true), set_config('request.jwt.claims', %s, true)",
+        (str(user or ""), json.dumps(claims)),
+    )
+    connection.execute(sql.SQL("set local role {}").format(sql.Identifier(role)))
 
 
 def rules(violations: Sequence[Row]) -> set[str]:
