@@ -76,7 +76,7 @@ class Alert:
 
 def current(person: Person) -> tuple[Alert, ...]:
     """The alerts of the present balance, and of the month about one's own cap (for admins about all), newest first."""
-    return tuple(_alert(row) for row in get_database().call("current_alerts", p_actor=person.user_id))
+    return tuple(alert_of(row) for row in get_database().call("current_alerts", p_actor=person.user_id))
 
 
 def raise_and_deliver(worker: str) -> dict[str, Any]:
@@ -92,7 +92,7 @@ def _deliver(worker: str, url: str) -> dict[str, int]:
     database = get_database()
     sent = failed = 0
     for row in database.call("claim_alerts", p_worker=worker, p_limit=5, p_lease_seconds=LEASE_SECONDS):
-        problem, wait = _post(url, _alert(row).sentence)
+        problem, wait = _post(url, alert_of(row).sentence)
         if problem is None:
             database.call("record_alert_sent", p_alert=row["id"], p_worker=worker)
             sent += 1
@@ -130,7 +130,8 @@ def http_client() -> httpx.Client:
     return httpx.Client(timeout=TIMEOUT, follow_redirects=False)
 
 
-def _alert(row: dict[str, Any]) -> Alert:
+def alert_of(row: dict[str, Any]) -> Alert:
+    """An alert from a row of `current_alerts`, or of what raises them."""
     return Alert(
         id=row["id"],
         kind=row["kind"],

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, Literal
 from uuid import UUID
 
-from core.database import EXACT, fetch, fetch_counted, get_database
+from core.database import fetch, get_database
 from core.models import CreditEntry, Person
 from core.rows import when
 
@@ -69,14 +69,21 @@ def standing(person: Person) -> Standing:
 
 
 def lines(
-    person: Person, *, group: Group = "all", since: datetime | None = None, page: int = 1, page_size: int = 20
-) -> tuple[tuple[CreditLine, ...], int]:
-    """One page of a person's own lines, newest first, and how many there are in all."""
-    query: Any = _own(person, "credit_lines").select("*", count=EXACT).eq("user_id", str(person.user_id))
-    first = (max(page, 1) - 1) * page_size
-    query = _filtered(query, group, since).order("id", desc=True).range(first, first + page_size - 1)
-    rows, total = fetch_counted(query, "credit_lines")
-    return tuple(_line(row) for row in rows), total
+    person: Person,
+    *,
+    group: Group = "all",
+    since: datetime | None = None,
+    before: int | None = None,
+    page_size: int = 20,
+) -> tuple[tuple[CreditLine, ...], int | None]:
+    """One page of a person's own lines, newest first, and the `before` of the next page; None when this is the last."""
+    query: Any = _own(person, "credit_lines").select("*").eq("user_id", str(person.user_id))
+    if before is not None:
+        query = query.lt("id", before)
+    query = _filtered(query, group, since).order("id", desc=True).limit(page_size + 1)
+    rows = fetch(query, "credit_lines")
+    found = tuple(_line(row) for row in rows[:page_size])
+    return found, found[-1].id if len(rows) > page_size else None
 
 
 def entries(person: Person, *, group: Group = "all", since: datetime | None = None) -> Iterator[CreditEntry]:

@@ -4,9 +4,10 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from core import catalog, finding, media
-from core.database import EXACT, fetch, fetch_counted, get_database
+from core.database import fetch, get_database
 from core.errors import DatabaseError, FalError, InvalidInput, NotFound, Refused
 from core.inputs import require_reachable, source_megapixels
+from core.keyset import Place, newest_first
 from core.log import get_logger
 from core.models import OPEN_STATUSES, Job, JobEvent, JobFilter, JobPage, Person
 from core.offers import offers
@@ -110,36 +111,19 @@ def get(person: Person, job_id: UUID) -> Job:
     return _with_outputs(rows)[0]
 
 
-def list_open(person: Person) -> tuple[Job, ...]:
-    """The person's own jobs that have not ended, newest first."""
-    query = (
-        rows_of(person)
-        .select("*")
-        .eq("user_id", str(person.user_id))
-        .in_("status", OPEN_STATUSES)
-        .order("created_at", desc=True)
-        .limit(100)
-    )
-    rows = fetch(query, "generation_jobs")
-    return tuple(job_of(row) for row in rows)
-
-
 def list_finished(
     person: Person,
     *,
-    page: int = 1,
+    after: Place | None = None,
     page_size: int = 12,
     matching: JobFilter = EVERYTHING,
-    everyone: bool = False,
 ) -> JobPage:
-    """One page of ended jobs, newest first, with their outputs; `everyone` shows an admin all people's."""
-    query = narrowed(rows_of(person).select(JOB_COLUMNS, count=EXACT), matching, status=matching.status)
-    if not (everyone and person.is_admin):
-        query = query.eq("user_id", str(person.user_id))
-    first = (max(page, 1) - 1) * page_size
-    query = query.order("created_at", desc=True).order("id", desc=True).range(first, first + page_size - 1)
-    rows, total = fetch_counted(query, "generation_jobs")
-    return JobPage(jobs=_with_outputs(rows), total=total, page=max(page, 1), page_size=page_size)
+    """One page of the person's ended jobs, newest first, with their outputs; it begins after a place in the list."""
+    query = narrowed(rows_of(person).select(JOB_COLUMNS), matching, status=matching.status)
+    query = newest_first(query.eq("user_id", str(person.user_id)), after, page_size)
+    rows = fetch(query, "generation_jobs")
+    found = _with_outputs(rows[:page_size])
+    return JobPage(found, Place(found[-1].created_at, found[-1].id) if len(rows) > page_size else None)
 
 
 def narrowed(query: Any, matching: JobFilter, *, status: str | None) -> Any:

@@ -3,8 +3,13 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
+
+from core.keyset import Place
+
+if TYPE_CHECKING:
+    from core.alerts import Alert
 
 Role = Literal["user", "admin"]
 JobStatus = Literal["pending", "submitted", "in_progress", "completed", "failed", "cancelled"]
@@ -62,6 +67,8 @@ class Person:
     people_waiting: int  # for admins; 0 for everybody else
     fal_lock_reason: str | None  # set while fal.ai has the account locked
     access_token: str = field(repr=False)  # a Supabase JWT: reads as this person, row level security decides
+    running: tuple["Job", ...] = field(default=(), repr=False)  # their jobs that have not ended, newest first
+    alerts: tuple["Alert", ...] = field(default=(), repr=False)  # of the present balance and month, newest first
 
     @property
     def is_admin(self) -> bool:
@@ -205,12 +212,10 @@ class JobFilter:
 
 @dataclass(frozen=True, slots=True)
 class JobPage:
-    """One page of finished jobs, newest first. `total` counts all that match the filter."""
+    """One page of finished jobs, newest first. `older` is where the next page begins, None when this is the last."""
 
     jobs: tuple[Job, ...]
-    total: int
-    page: int
-    page_size: int
+    older: Place | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@ from typing import Any, Final, Literal
 from uuid import UUID
 
 from core.admin.calls import as_admin
-from core.database import EXACT, fetch, fetch_counted, get_database
+from core.database import fetch, get_database
 from core.errors import NotFound
+from core.keyset import Place, newest_first
 from core.models import Person
 from core.rows import when
 from core.settings import get_settings
@@ -130,19 +131,18 @@ def by_session(person: Person, session_id: str) -> Purchase:
 
 
 def every(
-    person: Person, *, show: Show = "all", page: int = 1, page_size: int = 25
-) -> tuple[tuple[Purchase, ...], int]:
-    """One page of everybody's purchases for admins, newest first, and how many match in all.
+    person: Person, *, show: Show = "all", after: Place | None = None, page_size: int = 25
+) -> tuple[tuple[Purchase, ...], Place | None]:
+    """One page of everybody's purchases for admins, newest first, and where the next one begins; None on the last.
 
     Row level security shows others their own.
     """
-    query: Any = _rows(person).select(_COLUMNS, count=EXACT)
+    query: Any = _rows(person).select(_COLUMNS)
     if show != "all":
         query = query.in_("status", SHOWS[show])
-    first = (max(page, 1) - 1) * page_size
-    query = query.order("created_at", desc=True).order("id").range(first, first + page_size - 1)
-    rows, total = fetch_counted(query, "credit_purchases")
-    return tuple(purchase_of(row) for row in rows), total
+    rows = fetch(newest_first(query, after, page_size), "credit_purchases")
+    found = tuple(purchase_of(row) for row in rows[:page_size])
+    return found, Place(found[-1].created_at, found[-1].id) if len(rows) > page_size else None
 
 
 def who_owe(person: Person) -> tuple[Debt, ...]:

@@ -18,11 +18,13 @@ from supabase_auth.errors import AuthApiError, AuthError, AuthRetryableError, Au
 from supabase_auth.types import AuthResponse
 
 from core import attempts
+from core.alerts import alert_of
 from core.budget import budget_of
 from core.database import UNREACHABLE, get_database
 from core.errors import DatabaseUnavailable, NotSignedIn, SignInRefused
 from core.log import get_logger
 from core.models import Person
+from core.rows import job_of
 from core.sealing import hash_cookie, seal, unseal
 from core.settings import get_settings
 
@@ -243,4 +245,6 @@ def _person(context: dict[str, Any], token: str) -> Person:
         people_waiting=context["people_waiting"],
         fal_lock_reason=context["fal_lock_reason"],
         access_token=token,
+        running=tuple(job_of(row) for row in context["running"]),
+        alerts=tuple(alert_of(row) for row in context["alerts"]),
     )

@@ -1,6 +1,5 @@
 """Credits: what a person has, the packs, what they bought, and the story of every credit."""
 
-import math
 from datetime import datetime, timedelta
 
 import streamlit as st
@@ -8,10 +7,9 @@ import streamlit as st
 from core import credits
 from core.credits import Group, Standing
 from core.models import Person
-from ui import cards, guard, ledger, numbers, packs, purchase_list, session, shell, words
+from ui import cards, guard, ledger, numbers, packs, pager, purchase_list, session, shell, words
 
 PAGE_SIZE = 20
-PAGER_WIDTH = 340
 PAGE, GROUP, SINCE = "credits-page", "credits-group", "credits-since"
 LABELS: dict[Group, str] = {"all": "Everything", "jobs": "Jobs", "purchases": "Purchases", "admins": "By admins"}
 SPANS = {"Any time": 0, "Last 7 days": 7, "Last 30 days": 30, "Last 90 days": 90}
@@ -20,7 +18,7 @@ person = guard.require()
 
 
 def to_first_page() -> None:
-    st.session_state[PAGE] = 1
+    pager.to_top(PAGE)
 
 
 def draw_figures(person: Person, standing: Standing) -> None:
@@ -52,11 +50,10 @@ def draw_history(person: Person, standing: Standing) -> None:
         st.subheader("History", anchor=False, width="content")
         with st.container(horizontal=True, width="content", vertical_alignment="center"):
             group, since = pick()
-    page = int(st.session_state.get(PAGE, 1))
-    found, total = credits.lines(person, group=group, since=since, page=page, page_size=PAGE_SIZE)
+    found, older = credits.lines(person, group=group, since=since, before=pager.start(PAGE), page_size=PAGE_SIZE)
     if found:
         ledger.draw(found)
-        draw_below(person, group, since, total)
+        draw_below(person, group, since, len(found), older)
         if standing.held:
             aside = words.credits(standing.held)
             st.markdown(f":small[:gray[The balance counts {aside} set aside for what is running.]]")
@@ -87,16 +84,15 @@ def pick() -> tuple[Group, datetime | None]:
     return group or "all", session.now() - timedelta(days=days) if days else None
 
 
-def draw_below(person: Person, group: Group, since: datetime | None, total: int) -> None:
-    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+def draw_below(person: Person, group: Group, since: datetime | None, shown: int, older: int | None) -> None:
+    def download() -> None:
         numbers.download(
             ledger.FILE_HEADS,
             lambda: [ledger.file_row(entry) for entry in credits.entries(person, group=group, since=since)],
             file=f"credits-{group}",
         )
-        pages = math.ceil(total / PAGE_SIZE)
-        if pages > 1:
-            st.pagination(pages, key=PAGE, width=PAGER_WIDTH)
+
+    pager.draw(PAGE, shown, older, "line", download)
 
 
 st.title("Credits", anchor=False)

@@ -1,15 +1,12 @@
 """Jobs: what is running, live, and everything that has ended, as gallery or table."""
 
-import math
-
 import streamlit as st
 
 from core import jobs
 from core.models import JobFilter, JobPage, Person
-from ui import cards, detail, guard, job_filters, job_table, live, retry_all, selection, shell
+from ui import cards, detail, guard, job_filters, job_table, live, pager, retry_all, selection, shell
 
 PAGE_SIZE = 12
-PAGER_WIDTH = 340
 VIEW = "jobs-view"
 VIEWS = {"gallery": ":material/grid_view: Gallery", "table": ":material/table_rows: Table"}
 
@@ -36,45 +33,35 @@ def draw_heading() -> tuple[str, bool]:
 
 
 def find(person: Person, matching: JobFilter) -> JobPage:
-    """The page that is asked for; the last one when the list has become shorter than that."""
-    wanted = int(st.session_state.get(job_filters.PAGE, 1))
-    found = jobs.list_finished(person, page=wanted, page_size=PAGE_SIZE, matching=matching)
-    last = max(1, math.ceil(found.total / PAGE_SIZE))
-    if wanted > last:
-        st.session_state[job_filters.PAGE] = last
-        found = jobs.list_finished(person, page=last, page_size=PAGE_SIZE, matching=matching)
+    """The page that is asked for; the first one when nothing is left of that."""
+    start = pager.start(job_filters.PAGE)
+    found = jobs.list_finished(person, after=start, page_size=PAGE_SIZE, matching=matching)
+    if not found.jobs and start is not None:
+        pager.to_top(job_filters.PAGE)
+        found = jobs.list_finished(person, page_size=PAGE_SIZE, matching=matching)
     return found
 
 
-def draw_pages(found: JobPage) -> None:
-    first = (found.page - 1) * found.page_size + 1
-    last = first + len(found.jobs) - 1
-    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        noun = "job" if found.total == 1 else "jobs"
-        st.markdown(f":small[:gray[{first}–{last} of {found.total:,} {noun}]]", width="content")
-        pages = math.ceil(found.total / found.page_size)
-        if pages > 1:
-            st.pagination(pages, key=job_filters.PAGE, width=PAGER_WIDTH)
-
-
 def draw_finished(person: Person, anything_running: bool) -> None:
-    if not anything_running and not has_any(person):
-        sentence = "Everything you generate lands on this page and stays here."
-        if cards.empty("Nothing here yet", sentence, "Make your first image", key="jobs"):
-            st.switch_page(shell.PAGES / "generate.py")
-        return
-    st.space("small")
-    view, selecting = draw_heading()
-    matching = job_filters.draw(person)
-    if matching.status == "failed":
-        retry_all.offer(person, matching)
+    head = st.empty()
+    with head.container():
+        st.space("small")
+        view, selecting = draw_heading()
+        matching = job_filters.draw(person)
+        if matching.status == "failed":
+            retry_all.offer(person, matching)
     found = find(person, matching)
     if not found.jobs:
-        if matching.is_empty:
-            st.markdown(":gray[What you have running lands here when it is done.]")
-        else:
+        if not matching.is_empty:
             sentence = "Nothing matches these filters."
             cards.empty("No job like that", sentence, "Clear filters", job_filters.clear, key="filter")
+        elif anything_running:
+            st.markdown(":gray[What you have running lands here when it is done.]")
+        else:
+            head.empty()
+            sentence = "Everything you generate lands on this page and stays here."
+            if cards.empty("Nothing here yet", sentence, "Make your first image", key="jobs"):
+                st.switch_page(shell.PAGES / "generate.py")
         return
     if view == "gallery":
         if selecting:
@@ -83,11 +70,7 @@ def draw_finished(person: Person, anything_running: bool) -> None:
     else:
         job_table.draw(found.jobs)
     st.space("small")
-    draw_pages(found)
-
-
-def has_any(person: Person) -> bool:
-    return jobs.list_finished(person, page=1, page_size=1).total > 0
+    pager.draw(job_filters.PAGE, len(found.jobs), found.older, "job")
 
 
 st.title("Jobs", anchor=False)

@@ -55,7 +55,7 @@ def draw(person: Person, overview: Overview) -> None:
                 on_click=_go,
                 args=(task.section,),
             )
-    for alert in quiet(alert_banners.current(person), person)[:_SHOWN_ALERTS]:
+    for alert in quiet(person.alerts, person)[:_SHOWN_ALERTS]:
         st.markdown(f":small[:orange[●] {words.escape(alert.at_present.sentence)}]")
 
 

@@ -1,7 +1,7 @@
 """Everybody's purchases for admins, with the way to Stripe, and the same as a file."""
 
-import math
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -10,11 +10,10 @@ import streamlit as st
 from core import purchases
 from core.models import Person
 from core.purchases import Purchase, Show
-from ui import numbers, purchase_list, session, words
+from ui import numbers, pager, purchase_list, session, words
 
 _PAGE_SIZE = 10
 _FILE_PAGE = 500
-_PAGER_WIDTH = 340
 _PAGE, _SHOW = "purchases-page", "purchases-show"
 _LABELS: dict[Show, str] = {
     "all": "Everything",
@@ -43,21 +42,17 @@ def draw(person: Person) -> None:
             on_change=_to_first_page,
         )
     show: Show = chosen or "all"
-    page = int(st.session_state.get(_PAGE, 1))
-    found, total = purchases.every(person, show=show, page=page, page_size=_PAGE_SIZE)
+    found, older = purchases.every(person, show=show, after=pager.start(_PAGE), page_size=_PAGE_SIZE)
     if not found:
         st.markdown(":gray[No purchase yet.]" if show == "all" else ":gray[None of this kind.]")
         return
     _table(found)
-    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        numbers.download(_FILE_HEADS, lambda: _file(person, show, total), file=f"purchases-{show}")
-        pages = math.ceil(total / _PAGE_SIZE)
-        if pages > 1:
-            st.pagination(pages, key=_PAGE, width=_PAGER_WIDTH)
+    download = partial(numbers.download, _FILE_HEADS, lambda: _file(person, show), file=f"purchases-{show}")
+    pager.draw(_PAGE, len(found), older, "purchase", download)
 
 
 def _to_first_page() -> None:
-    st.session_state[_PAGE] = 1
+    pager.to_top(_PAGE)
 
 
 def _table(found: tuple[Purchase, ...]) -> None:
@@ -91,13 +86,14 @@ def _table(found: tuple[Purchase, ...]) -> None:
     )
 
 
-def _file(person: Person, show: Show, total: int) -> list[tuple[Any, ...]]:
+def _file(person: Person, show: Show) -> list[tuple[Any, ...]]:
     """Every purchase, read when the button is pressed. What is ordered meanwhile waits for the next file."""
-    rows: dict[Any, tuple[Any, ...]] = {}
-    for page in range(1, math.ceil(total / _FILE_PAGE) + 1):
-        for one in purchases.every(person, show=show, page=page, page_size=_FILE_PAGE)[0]:
-            rows[one.id] = _file_row(one)
-    return list(rows.values())
+    found, older = purchases.every(person, show=show, page_size=_FILE_PAGE)
+    rows = [_file_row(one) for one in found]
+    while older is not None:
+        found, older = purchases.every(person, show=show, after=older, page_size=_FILE_PAGE)
+        rows += [_file_row(one) for one in found]
+    return rows
 
 
 def _file_row(one: Purchase) -> tuple[Any, ...]:

@@ -1,28 +1,14 @@
 """Alerts about money: the loud ones above every page, all of them on the Budget page."""
 
-from time import monotonic
-
 import pandas as pd
 import streamlit as st
 
-from core import alerts
 from core.alerts import Alert
 from core.budget import BILLING_PAGE
 from core.models import Budget, Person
 from ui import session, words
 
 LOUD_TEAM_PERCENT = 25  # of the team's balance; above it the Budget page says so
-_KEPT = "current-alerts"
-_SECONDS = 30.0
-
-
-def current(person: Person) -> tuple[Alert, ...]:
-    """The alerts that concern a person, at most half a minute old: a worker raises them, nothing waits for them."""
-    kept: tuple[float, tuple[Alert, ...]] | None = st.session_state.get(_KEPT)
-    if kept is None or monotonic() - kept[0] > _SECONDS:
-        kept = monotonic(), alerts.current(person)
-        st.session_state[_KEPT] = kept
-    return kept[1]
 
 
 def loud(found: tuple[Alert, ...], person: Person) -> tuple[Alert, ...]:
@@ -36,7 +22,7 @@ def loud(found: tuple[Alert, ...], person: Person) -> tuple[Alert, ...]:
 
 
 def draw(person: Person) -> None:
-    shown = loud(current(person), person)
+    shown = loud(person.alerts, person)
     for alert in shown:
         show = st.error if alert.threshold in (0, 100) else st.warning
         show(sentence(alert.at_present, person), icon=":material/error:")
@@ -72,7 +58,7 @@ def sentence(alert: Alert, person: Person) -> str:
 
 def history(person: Person) -> None:
     """What was raised for this balance and this month, with the figures of that moment; folded up."""
-    found = current(person)
+    found = person.alerts
     if not found:
         return
     now, tz = session.now(), session.tz()

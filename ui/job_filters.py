@@ -8,7 +8,7 @@ import streamlit as st
 from core import jobs
 from core.catalog import GENERATION_TYPES
 from core.models import JobFilter, Person
-from ui import describe, session, words
+from ui import describe, pager, session, words
 
 PAGE = "jobs-page"
 _MEDIA, _STATUS, _TEXT = "jobs-media", "jobs-status", "jobs-text"
@@ -19,11 +19,12 @@ _STATUSES = {"": "Any status", **describe.STATUS, "late": "Delivered late"}
 
 def clear() -> None:
     """Callback: show everything again, from the first page."""
-    st.session_state.update({**_NOTHING, PAGE: 1})
+    st.session_state.update(_NOTHING)
+    to_first_page()
 
 
 def to_first_page() -> None:
-    st.session_state[PAGE] = 1
+    pager.to_top(PAGE)
 
 
 def draw(person: Person) -> JobFilter:

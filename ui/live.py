@@ -4,7 +4,6 @@ from uuid import UUID
 
 import streamlit as st
 
-from core import jobs
 from core.errors import DatabaseUnavailable
 from core.models import Job, Person
 from ui import cards, session
@@ -18,7 +17,7 @@ def running(person: Person, *, spaced: bool = False) -> bool:
 
     The whole page runs again when the set changes, so that finished jobs appear where they belong.
     """
-    found = jobs.list_open(person)
+    found = person.running
     if found:
         st.session_state[_FIRST] = found
         st.fragment(_tick, run_every=SECONDS)(frozenset(job.id for job in found), spaced)
@@ -30,7 +29,7 @@ def _tick(known: frozenset[UUID], spaced: bool) -> None:
     if shown is None:
         try:
             person = session.current(fresh=True, watching=True)
-            shown = jobs.list_open(person) if person is not None else None
+            shown = person.running if person is not None else None
         except DatabaseUnavailable:
             st.markdown(":small[:gray[Our records do not answer. Trying again every few seconds.]]")
             return

@@ -155,12 +155,17 @@ begin
     'available', account.available, 'held', account.held,
     'open_jobs', (select count(*) from public.generation_jobs j
                   where j.user_id = person.user_id and j.status in ('pending', 'submitted', 'in_progress')),
+    'running', (
+      select coalesce(jsonb_agg(private.job_json(j) order by j.created_at desc, j.id desc), '[]')
+      from (select * from public.generation_jobs where user_id = person.user_id and status in ('pending', 'submitted', 'in_progress')
+            order by created_at desc, id desc limit 100) j),
+    'alerts', public.current_alerts(person.user_id),
     'budget', case when person.is_approved then private.budget_state(person.user_id) else '{"spent": "0"}'::jsonb end,
     'people_waiting', case when person.role = 'admin' and person.is_approved then
       (select count(*) from public.profiles p where not p.is_approved and p.declined_at is null and p.is_active) else 0 end,
     'fal_lock_reason', (select locked_reason from private.provider_state where provider = 'fal' and locked_at is not null));
 end $$;
-comment on function public.session_context is 'Everything a page needs to know about who is looking, in one call; null when the session has ended. p_watching: the person''s running jobs are on screen, look at them sooner.';
+comment on function public.session_context is 'Everything a page needs to know about who is looking, their running jobs and alerts included, in one call; null when the session has ended. p_watching: the person''s running jobs are on screen, look at them sooner.';
 grant execute on function public.session_context(text, int, boolean) to service_role;
 
 create function public.lease_refresh(p_cookie_hash text, p_token_version int) returns jsonb

@@ -275,3 +275,19 @@ def test_jobs_on_screen_are_looked_at_soon(books: Books) -> None:
     context(books, cookie, p_watching=True)
     due = {row["id"] for row in books.all("select id from generation_jobs where next_check_at <= now()")}
     assert due == {mine}
+
+
+def test_a_session_tells_running_jobs_newest_first_and_alerts(books: Books) -> None:
+    user, other = books.person(cap="0.003"), books.person()
+    cookie = books.open_session(user)
+    assert (context(books, cookie)["running"], context(books, cookie)["alerts"]) == ([], [])
+    books.settle(books.submitted(user), completed())
+    books.submitted(other)
+    books.call("raise_due_alerts", p_deliver=False)
+    first = context(books, cookie)
+    assert {alert["threshold"] for alert in first["alerts"]} == {80, 100}
+    books.owner.execute("update profiles set monthly_cap_usd = 1 where user_id = %s", (user,))
+    running = [books.submitted(user) for _ in range(2)]
+    told = context(books, cookie)
+    assert [row["id"] for row in told["running"]] == [str(job) for job in reversed(running)]
+    assert (told["open_jobs"], told["running"][0]["estimated_usd"]) == (2, "0.003000")

@@ -59,6 +59,22 @@ def test_every_filter_narrows(atelier: Atelier) -> None:
     assert found(person, created_before=made.created_at) == []
 
 
+def test_pages_go_on_where_the_last_one_ended(atelier: Atelier) -> None:
+    """Also between jobs of the same moment, and whatever is made in between."""
+    person = atelier.new_marketer()
+    made = [ended(person, f"Number {number}", MADE) for number in range(7)]
+    same = datetime.now(UTC)
+    atelier.rows.execute("update generation_jobs set created_at = %s where user_id = %s", (same, person.user_id))
+    first = jobs.list_finished(person, page_size=3)
+    newer = ended(person, "Meanwhile", MADE)
+    second = jobs.list_finished(person, after=first.older, page_size=3)
+    third = jobs.list_finished(person, after=second.older, page_size=3)
+    seen = [job.id for page in (first, second, third) for job in page.jobs]
+    assert seen == sorted((job.id for job in made), reverse=True)
+    assert third.older is None
+    assert jobs.list_finished(person, page_size=1).jobs[0].id == newer.id
+
+
 def test_a_campaign_narrows_and_has_a_name(atelier: Atelier) -> None:
     person = atelier.new_marketer()
     ended(person, "For nothing", MADE)

@@ -267,9 +267,11 @@ class TestResume:
         elsewhere = sessions.sign_in(person.email, PASSWORD, address="127.0.0.2", user_agent="another device")
         there = sessions.current(elsewhere.cookie_value, watching=True)
         assert there is not None
-        assert [open_job.id for open_job in jobs.list_open(there)] == [job.id]
+        assert [open_job.id for open_job in there.running] == [job.id]
         atelier.wait(there, job, "completed")
-        assert jobs.list_open(there) == ()
+        later = sessions.current(elsewhere.cookie_value)
+        assert later is not None
+        assert later.running == ()
         assert [done.id for done in jobs.list_finished(there).jobs] == [job.id]
 
     def test_an_expired_token_is_refreshed_in_the_middle_of_a_job(self, atelier: Atelier) -> None:

@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 from core import jobs
 from core.alerts import Alert
 from core.errors import DatabaseUnavailable, NotFound
+from core.keyset import Place
 from core.models import Job, JobFilter, JobPage, Person
 from core.purchases import Purchase
 from core.retrying import NotRetried, RetryOutcome, RetryPlan
@@ -41,7 +42,9 @@ class Studio:
         if self.is_down:
             raise DatabaseUnavailable("Atelier cannot reach its database at the moment.")
         self.calls.append(("current", watching))
-        return self.person
+        if self.person is None:
+            return None
+        return replace(self.person, running=tuple(self.open), alerts=tuple(self.alerts))
 
     def note_refusal(self, user_id: UUID, action: str) -> None:
         self.noted.append((user_id, action))
@@ -78,12 +81,15 @@ class Studio:
         raise NotFound("There is no such order.")
 
     def list_finished(
-        self, _person: Person, *, page: int = 1, page_size: int, matching: JobFilter = jobs.EVERYTHING
+        self, _person: Person, *, after: Place | None = None, page_size: int, matching: JobFilter = jobs.EVERYTHING
     ) -> JobPage:
-        self.calls.append(("list_finished", page, matching))
+        self.calls.append(("list_finished", after, matching))
         found = [job for job in self.finished if matching.text in job.prompt]
         found = [job for job in found if matching.status in (None, job.status)]
-        return JobPage(tuple(found[(page - 1) * page_size : page * page_size]), len(found), page, page_size)
+        first = next((number + 1 for number, job in enumerate(found) if after and job.id == after.id), 0)
+        shown = tuple(found[first : first + page_size])
+        is_last = first + page_size >= len(found)
+        return JobPage(shown, None if is_last else Place(shown[-1].created_at, shown[-1].id))
 
     def campaign_names(self, _person: Person) -> dict[UUID, str]:
         return self.campaigns

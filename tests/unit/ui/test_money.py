@@ -37,7 +37,7 @@ def test_the_history_is_one_line_a_story_and_filtered(
 
     def lines(_person: Person, **wanted: Any) -> tuple[Any, int]:
         asked.append(wanted)
-        return (doubles.line(prompt="<b>*Three*</b>"), doubles.bought()), 2 + wanted["page_size"]
+        return (doubles.line(prompt="<b>*Three*</b>"), doubles.bought()), 7  # where the next page begins
 
     monkeypatch.setattr(credits, "lines", lines)
     monkeypatch.setattr(credits, "standing", lambda _person: Standing(83, 33, 0, 0, 412))
@@ -52,10 +52,11 @@ def test_the_history_is_one_line_a_story_and_filtered(
     assert "&lt;b&gt;*Three*&lt;/b&gt;" in text
     assert "<b>*Three*" not in text
     assert "The balance counts 33 credits set aside for what is running." in text
-    assert (asked[-1]["group"], asked[-1]["since"], asked[-1]["page"]) == ("all", None, 1)
-    app.session_state["credits-page"] = 2
+    assert (asked[-1]["group"], asked[-1]["since"], asked[-1]["before"]) == ("all", None, None)
+    app.button(key="credits-page-older").click().run()
+    assert asked[-1]["before"] == 7
     app.button_group(key="credits-group").set_value("jobs").run()
-    assert (asked[-1]["group"], asked[-1]["page"]) == ("jobs", 1)
+    assert (asked[-1]["group"], asked[-1]["before"]) == ("jobs", None)
     app.selectbox(key="credits-since").select("Last 7 days").run()
     assert timedelta(days=6) < datetime.now(UTC) - asked[-1]["since"] < timedelta(days=8)
 
