@@ -46,7 +46,7 @@ def test_from_brief_to_export(
 ) -> None:
     page, email = new_marketer(200)
     go(page, "/campaigns")
-    press(page, "Start a campaign")
+    press(page, "New campaign")
     fill(page, "Name", "Autumn, made by hand")
     fill(page, "Brief", "Three short clips. Warm, tactile.")
     press(page, "Create campaign")
@@ -126,7 +126,7 @@ def test_from_brief_to_export(
 def test_a_private_campaign_is_seen_once_it_is_shared(new_marketer: Callable[..., tuple[Page, str]]) -> None:
     owner, _ = new_marketer(0)
     go(owner, "/campaigns")
-    press(owner, "Start a campaign")
+    press(owner, "New campaign")
     fill(owner, "Name", "Quiet one")
     press(owner, "Create campaign")
     address = owner.url[owner.url.index("/campaigns") :]
