@@ -99,7 +99,7 @@ def _row(report: MarginReport, known: TypeMargin) -> tuple[Any, ...]:
         known.quoted.usd if known.quoted else None,
         known.quoted_margin,
         known.jobs,
-        known.actual.usd,
+        known.actual.usd if known.jobs else None,
         known.estimated_margin,
         known.actual_margin,
         known.confirmed_margin,

@@ -45,7 +45,7 @@ def _figures(found: PaymentMetrics) -> None:
             target = words.percent(WEBHOOK_TARGET)
             on_target = health.is_on_target
             _metric(
-                f"Webhooks of {name}, 30 days",
+                f"{name} webhooks, 30 d",
                 value,
                 f"{note} · {'at' if on_target else 'below'} {target}",
                 "gray" if on_target else "red",

@@ -13,8 +13,10 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from local.stripe import checkout, forms, objects
+from local.stripe.behaviour import Behaviour
 from local.stripe.catalogue import Catalogue
 from local.stripe.failures import ApiError, invalid, no_such
 from local.stripe.store import Answer, Store, Thing
@@ -28,13 +30,23 @@ Params = dict[str, Any]
 Handler = Callable[..., Thing]
 
 
+class BrokenOff(Response):
+    """An answer whose connection breaks in its middle: what was asked is done, and nobody is told."""
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await send({"type": "http.response.body", "body": bytes(self.body)[:20], "more_body": True})
+
+
 class Api:
-    def __init__(self, store: Store, till: Till, catalogue: Catalogue, key: str, is_down: Callable[[], bool]) -> None:
+    def __init__(
+        self, store: Store, till: Till, catalogue: Catalogue, key: str, behaviour: Callable[[], Behaviour]
+    ) -> None:
         self._store = store
         self._till = till
         self._catalogue = catalogue
         self._key = key
-        self._is_down = is_down
+        self._behaviour = behaviour
         self._table: list[tuple[str, re.Pattern[str], Handler]] = [
             (method, re.compile(f"/v1/{pattern}"), handler)
             for method, pattern, handler in (
@@ -73,6 +85,8 @@ class Api:
             status, body = error.status, _json(error.body)
         headers = {"Request-Id": request_id, "Stripe-Version": objects.API_VERSION}
         headers |= {"Idempotent-Replayed": "true"} if replayed else {}
+        if self._behaviour().cut_off and not replayed and "idempotency-key" in request.headers:
+            return BrokenOff(body, status, headers, media_type="application/json")
         return Response(body, status, headers, media_type="application/json")
 
     def _authorise(self, request: Request) -> None:
@@ -83,7 +97,7 @@ class Api:
             )
         if not hmac.compare_digest(key.encode(), self._key.encode()):
             raise ApiError(401, f"Invalid API Key provided: {key[:7]}****")
-        if self._is_down():
+        if self._behaviour().api_down:
             raise ApiError(503, "Stripe is having trouble. Try again.", kind="api_error")
 
     def _once(self, request: Request, pairs: list[tuple[str, str]], request_id: str) -> tuple[int, str, str, bool]:
@@ -103,11 +117,17 @@ class Api:
                 )
             if known is not None:
                 return known.status, known.body, known.request_id, True
-        # A request that is refused is not remembered: it changed nothing, and may be mended under the same key.
-        with self._store.transaction():
-            body = _json(self._do(request, pairs))
-            if key is not None:
-                self._store.remember(key, Answer(asked, 200, body, request_id), time.time())
+        try:
+            with self._store.transaction():
+                body = _json(self._do(request, pairs))
+                if key is not None:
+                    self._store.remember(key, Answer(asked, 200, body, request_id), time.time())
+        except ApiError as error:
+            # A refused parameter is not remembered: it may be mended under the same key.
+            if key is not None and error.is_outcome:
+                answer = Answer(asked, error.status, _json(error.body), request_id)
+                self._store.remember(key, answer, time.time())
+            raise
         return 200, body, request_id, False
 
     def _do(self, request: Request, pairs: list[tuple[str, str]]) -> Thing:

@@ -11,4 +11,5 @@ class Behaviour(BaseModel):
     reorder: bool = Field(default=False, description="send events in the wrong order, newest first")
     lose: bool = Field(default=False, description="send no event at all")
     forge: bool = Field(default=False, description="send a forged copy before each event")
+    cut_off: bool = Field(default=False, description="do what an API call asks, and break off its first answer")
     api_down: bool = Field(default=False, description="answer every API call with 503")

@@ -27,7 +27,7 @@ def _table(heads: tuple[str, ...], rows: list[str], empty: str) -> str:
     if not rows:
         return f'<p class="muted">{escape(empty)}</p>'
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in heads)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
 
 
 def _cells(*cells: str, row_id: str = "") -> str:

@@ -4,13 +4,25 @@ from typing import Any
 
 
 class ApiError(Exception):
-    """Answered as `{"error": {…}}` with this status."""
+    """Answered as `{"error": {…}}` with this status.
+
+    `is_outcome` says that the request was well formed and Stripe had begun to do it: such an answer is remembered
+    under the request's idempotency key, a refused parameter is not.
+    """
 
     def __init__(
-        self, status: int, message: str, *, kind: str = "invalid_request_error", code: str = "", param: str = ""
+        self,
+        status: int,
+        message: str,
+        *,
+        kind: str = "invalid_request_error",
+        code: str = "",
+        param: str = "",
+        is_outcome: bool = False,
     ) -> None:
         super().__init__(message)
         self.status = status
+        self.is_outcome = is_outcome
         self.body: dict[str, Any] = {"error": {"type": kind, "message": message}}
         self.body["error"] |= {name: value for name, value in (("code", code), ("param", param)) if value}
 

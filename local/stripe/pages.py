@@ -22,6 +22,7 @@ border-bottom:1px solid var(--line);vertical-align:top} .number{text-align:right
 td button{padding:.15rem .6rem;font-size:.8125rem} input{font:inherit;padding:.3rem .5rem;border:1px solid var(--line);
 border-radius:.375rem;background:transparent;color:inherit} input[type=number],input[name=amount]{width:6rem}
 label{display:flex;gap:.5rem;align-items:center;padding:.25rem 0} [role=alert]{color:var(--bad)}
+.wide{overflow-x:auto} .wide td{white-space:nowrap} td .row{flex-wrap:nowrap}
 code{font-size:.8125rem;overflow-wrap:anywhere}
 """
 

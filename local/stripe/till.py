@@ -172,7 +172,12 @@ class Till:
             charge = self._charge_of(payment_id)
             left = charge["amount"] - charge["amount_refunded"]
             if left == 0:
-                raise ApiError(400, f"Charge {charge['id']} has already been refunded.", code="charge_already_refunded")
+                raise ApiError(
+                    400,
+                    f"Charge {charge['id']} has already been refunded.",
+                    code="charge_already_refunded",
+                    is_outcome=True,
+                )
             if amount is not None and amount > left:
                 raise invalid(
                     f"Refund amount ({amount}) is greater than unrefunded amount on charge ({left})", "amount"
@@ -182,6 +187,7 @@ class Till:
                     400,
                     f"Charge {charge['id']} has been charged back; cannot issue a refund.",
                     code="charge_disputed",
+                    is_outcome=True,
                 )
             made = objects.refund(charge, amount or left, "pending" if fails else "succeeded", reason, metadata or {})
             if fails:
@@ -231,7 +237,9 @@ class Till:
     def _charge_of(self, payment_id: str) -> Thing:
         payment = self.get("payment_intent", payment_id)
         if payment["latest_charge"] is None:
-            raise ApiError(400, f"This PaymentIntent ({payment_id}) does not have a successful charge to refund.")
+            raise ApiError(
+                400, f"This PaymentIntent ({payment_id}) does not have a successful charge to refund.", is_outcome=True
+            )
         return self.get("charge", payment["latest_charge"])
 
     def _add_refunded(self, charge: Thing, amount: int) -> None:

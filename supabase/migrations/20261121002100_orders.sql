@@ -1,10 +1,18 @@
 -- Orders: started before Stripe is asked, looked up while they are unfinished.
 -- Locks are always taken in the same order: the names of payments, then the account, then its purchases.
 
-create function private.euros(p_cents int) returns text language sql immutable set search_path = '' as $$
-  select '€' || case when p_cents % 100 = 0 then (p_cents / 100)::text else to_char(p_cents / 100.0, 'FM999999990.00') end
+create function private.euros(p_cents bigint) returns text language sql immutable set search_path = '' as $$
+  select '€' || case when p_cents % 100 = 0 then to_char(p_cents / 100, 'FM999,999,999,990') else to_char(p_cents / 100.0, 'FM999,999,999,990.00') end
 $$;
-comment on function private.euros is 'An amount in words: €79, €39.50.';
+comment on function private.euros is 'An amount in words: €79, €39.50, €1,200.';
+
+create function private.amount_words(p_amount bigint, p_currency text) returns text language sql immutable set search_path = '' as $$
+  select case
+    when p_amount is null then 'An unknown amount'
+    when lower(p_currency) = 'eur' then private.euros(p_amount)
+    else format('%s %s (in its smallest unit)', upper(coalesce(p_currency, 'of no currency')), p_amount) end
+$$;
+comment on function private.amount_words is 'Any amount as Stripe tells it; some currencies have no cents, so only euros are told in whole ones.';
 
 create function private.lock_names(p_names text[]) returns void language plpgsql set search_path = '' as $$
 declare

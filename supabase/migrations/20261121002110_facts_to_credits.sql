@@ -61,7 +61,7 @@ begin
   if purchase.paid_at is not null and purchase.granted_credits = 0 then
     update public.credit_purchases set granted_credits = credits where id = p_purchase returning * into purchase;
     perform private.post_entry(purchase.user_id, 'purchase', purchase.credits, 'purchase:' || purchase.stripe_session_id,
-      p_purchase => p_purchase, p_reason => format('%s credits for %s', purchase.credits, private.euros(purchase.amount_cents)));
+      p_purchase => p_purchase, p_reason => format('%s credits for %s', to_char(purchase.credits, 'FM999,999,999'), private.euros(purchase.amount_cents)));
     changed := true;
   end if;
 

@@ -1,9 +1,9 @@
 -- What Stripe says about a checkout session: paid grants once, whoever brings the news.
 
 create function private.paid_words(p_session jsonb) returns text language sql immutable set search_path = '' as $$
-  select format('Paid were %s %s cents.', coalesce(p_session ->> 'amount_total', 'no'), upper(coalesce(p_session ->> 'currency', '')))
+  select private.amount_words((p_session ->> 'amount_total')::bigint, p_session ->> 'currency') || ' was paid'
 $$;
-comment on function private.paid_words is 'What was paid, as Stripe says it: any amount in any currency.';
+comment on function private.paid_words is 'What was paid, without its full stop: €19 was paid.';
 
 create function private.checkout_problem(p_purchase public.credit_purchases, p_session jsonb) returns text
 language sql stable set search_path = '' as $$
@@ -16,7 +16,7 @@ language sql stable set search_path = '' as $$
       format('It names pack %s, ordered was %s.', coalesce(p_session #>> '{metadata,pack}', 'nothing'), p_purchase.pack) end,
     case when (p_session ->> 'amount_total') is distinct from p_purchase.amount_cents::text
            or lower(p_session ->> 'currency') is distinct from p_purchase.currency then
-      format('%s The price is %s %s cents.', private.paid_words(p_session), p_purchase.amount_cents, upper(p_purchase.currency)) end
+      format('%s, the price is %s.', private.paid_words(p_session), private.euros(p_purchase.amount_cents)) end
   ), '')
 $$;
 comment on function private.checkout_problem is 'Why a paid session is not what was ordered, as sentences; null when it is.';
@@ -41,7 +41,7 @@ begin
   end if;
   if purchase.id is null then
     return jsonb_build_object('result', 'not_ours', 'problem',
-      case when paid then format('We made no checkout session %s. %s', session, private.paid_words(p_session)) end);
+      case when paid then format('We made no checkout session %s. %s for it.', session, private.paid_words(p_session)) end);
   end if;
   perform private.lock_names(array[intent]);
   perform 1 from public.credit_accounts where user_id = purchase.user_id for no key update;
@@ -49,7 +49,7 @@ begin
   if purchase.stripe_session_id is not null and purchase.stripe_session_id <> session then
     return jsonb_build_object('result', 'not_ours', 'purchase', purchase.id,
       'problem', case when paid then
-        format('Session %s names order %s, which has another session. %s', session, purchase.id, private.paid_words(p_session)) end);
+        format('Session %s names order %s, which has another session. %s for it.', session, purchase.id, private.paid_words(p_session)) end);
   end if;
 
   was_paid := purchase.paid_at is not null;

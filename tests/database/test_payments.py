@@ -82,6 +82,8 @@ def test_a_paid_session_grants_once(shop: Shop) -> None:
     entry = shop.books.one("select * from credit_entries where kind = 'purchase'")
     assert (entry["purchase_id"], entry["idempotency_key"]) == (order.id, f"purchase:{order.session_id}")
     assert entry["reason"] == "500 credits for €79"
+    shop.bought(user, "credits_1000")
+    assert shop.books.value("select max(reason) from credit_entries where amount = 1000") == "1,000 credits for €139"
     bought = shop.purchase(order)
     assert (bought["status"], bought["paid_through"], bought["next_check_at"]) == ("paid", "webhook", None)
     assert bought["payment_intent_id"] == order.intent_id
@@ -130,14 +132,14 @@ def test_a_look_at_stripe_says_how_far_an_order_is(
 @pytest.mark.parametrize(
     ("tampered", "words"),
     [
-        ({"amount_total": 1}, "Paid were 1 EUR cents. The price is 1900 EUR cents."),
-        ({"amount_total": None}, "Paid were no EUR cents"),
-        ({"currency": "usd"}, "Paid were 1900 USD cents"),
+        ({"amount_total": 1}, "€0.01 was paid, the price is €19."),
+        ({"amount_total": None}, "An unknown amount was paid"),
+        ({"currency": "usd"}, "USD 1900 (in its smallest unit) was paid"),
         ({"metadata": {"pack": "credits_1000"}}, "It names pack credits_1000, ordered was credits_100."),
         ({"metadata": {}}, "It names pack nothing"),
         ({"client_reference_id": None}, "It names order nothing."),
         ({"mode": "setup"}, "Its mode is setup."),
-        ({"payment_status": "no_payment_required", "amount_total": 0}, "Paid were 0 EUR cents"),
+        ({"payment_status": "no_payment_required", "amount_total": 0}, "€0 was paid"),
     ],
 )
 def test_what_was_not_ordered_is_flagged_and_grants_nothing(
@@ -175,7 +177,7 @@ def test_a_right_payment_is_granted_beside_a_wrong_one(shop: Shop) -> None:
     assert shop.books.call("flagged_payments", p_actor=shop.books.admin) == []
     shop.deliver(paid(order, amount_total=2))  # another one is not
     (again,) = shop.books.call("flagged_payments", p_actor=shop.books.admin)
-    assert again["problem"].count("Paid were") == 2
+    assert again["problem"].count("was paid, the price is €19.") == 2
 
 
 def test_a_payment_for_what_we_did_not_make_waits_for_an_admin(shop: Shop) -> None:
@@ -192,7 +194,7 @@ def test_a_payment_for_what_we_did_not_make_waits_for_an_admin(shop: Shop) -> No
         (unknown.intent_id, None),
         (second.intent_id, str(known.id)),
     }
-    assert all("Paid were 1900 EUR cents." in row["problem"] for row in flagged)
+    assert all("€19 was paid for it." in row["problem"] for row in flagged)
     assert shop.books.call("admin_overview", p_actor=shop.books.admin)["payments_flagged"] == 2
     for row in flagged:
         shop.books.call("resolve_flag", p_actor=shop.books.admin, p_event=row["event_id"], p_reason="Another shop")

@@ -35,7 +35,7 @@ def test_a_session_of_somebody_else_is_kept_for_an_admin(shop: Shop) -> None:
     order = Order(shop.person())
     assert shop.deliver(paid(order)) == "not_ours"
     kept = shop.books.one("select * from webhook_events")
-    problem = f"We made no checkout session {order.session_id}. Paid were 1900 EUR cents."
+    problem = f"We made no checkout session {order.session_id}. €19 was paid for it."
     assert (kept["status"], kept["error"]) == ("ignored", problem)
     assert shop.books.value("select count(*) from credit_purchases") == 0
     assert shop.deliver(event("refund.created", order.refund())) == "unknown_payment"

@@ -659,6 +659,19 @@ def test_when_stripe_is_away_nothing_is_charged_and_the_order_can_go_on(
     wait_for(lambda: till.moves(person), "the webhook")
 
 
+def test_an_answer_of_stripe_that_is_lost_makes_no_second_checkout(till: Till, buyer: Callable[..., Person]) -> None:
+    """The package asks again with the order's own key, and gets the session that was made."""
+    person, order = buyer(), uuid4()
+    before = len(till.sim.state()["sessions"])
+    till.sim.behave(cut_off=True)
+    session = till.start(person, order_id=order)
+    till.sim.behave(cut_off=False)
+    assert len(till.sim.state()["sessions"]) == before + 1
+    assert till.start(person, order_id=order) == session
+    till.sim.pay(session)
+    assert payments.fulfil(person, session).available == 500
+
+
 def test_a_wrong_key_is_said_plainly(till: Till, buyer: Callable[..., Person], configure: Callable[..., None]) -> None:
     configure(STRIPE_SECRET_KEY="sk_test_wrong")
     with pytest.raises(PaymentsRefused, match="refuses our key"):

@@ -122,6 +122,35 @@ def test_a_refused_request_is_not_remembered(sim: StripeSimulator) -> None:
     assert new_session(sim, key).status == "open"
 
 
+def test_an_outcome_is_remembered_even_when_it_is_an_error(sim: StripeSimulator) -> None:
+    session = new_session(sim)
+    sim.pay(session.id)
+    payment = str(sim.client.v1.checkout.sessions.retrieve(session.id).payment_intent)
+    whole = sim.client.v1.refunds.create({"payment_intent": payment})
+    options = {"idempotency_key": uuid4().hex}
+
+    def refused() -> str | None:
+        with pytest.raises(stripe.InvalidRequestError) as error:
+            sim.client.v1.refunds.create({"payment_intent": payment}, options)  # type: ignore[arg-type]
+        return error.value.code
+
+    assert refused() == "charge_already_refunded"
+    sim.act("fail_refund", whole.id)
+    assert refused() == "charge_already_refunded"
+    assert sim.client.v1.refunds.create({"payment_intent": payment}).status == "succeeded"  # asked anew
+
+
+def test_an_answer_that_is_lost_is_given_again_under_its_key(sim: StripeSimulator) -> None:
+    sim.behave(cut_off=True)
+    key = uuid4().hex
+    with pytest.raises(stripe.APIConnectionError):
+        new_session(sim, key)
+    made = new_session(sim, key, client_reference_id="order-1")
+    assert made.last_response is not None
+    assert made.last_response.headers["idempotent-replayed"] == "true"
+    assert [each["id"] for each in sim.state()["sessions"][:2]].count(made.id) == 1
+
+
 @pytest.mark.parametrize(
     ("wrong", "param", "code"),
     [
