@@ -35,8 +35,8 @@ declare
   problem text;
 begin
   select * into purchase from public.credit_purchases where stripe_session_id = session;
-  if not found and reference ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then
-    -- The session was made, but the note of it was lost on the way.
+  if not found and p_session ->> 'status' = 'complete' and reference ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then
+    -- The session was made, but the note of it was lost on the way. One in which nobody paid is none to wait for.
     select * into purchase from public.credit_purchases where id = reference::uuid;
   end if;
   if purchase.id is null then

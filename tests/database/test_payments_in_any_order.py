@@ -1,6 +1,8 @@
-"""Stripe tells things in any order and more than once: the books at the end are the same.
+"""Stripe tells things in any order and more than once, pages and workers look in between, jobs end meanwhile: the books
+at the end are the same.
 
-The oracle knows nothing of entries: it adds up what was bought, what went back and what was used.
+The oracle knows nothing of entries: it adds up what was bought, what went back and what was used. Where it would have
+to repeat the rules (states, flags, what an order says), two people live through the same in two orders, and are alike.
 """
 
 from collections.abc import Iterator
@@ -13,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.database.books import Row, opened
+from tests.database.books import Row, cancelled, completed, opened
 from tests.database.payments import NOON, PACKS, Order, Shop, event, new_id
 
 REFUND_LIVES = (
@@ -51,6 +53,7 @@ class Story:
     checkout: str
     refunds: tuple[Return, ...] = ()
     disputes: tuple[Return, ...] = ()
+    is_odd: bool = False
 
     @property
     def is_granted(self) -> bool:
@@ -70,19 +73,44 @@ class Story:
         return any(dispute.life[-1] not in DECIDED for dispute in self.disputes)
 
     def checkout_events(self, order: Order) -> list[Row]:
-        completed, expired = "checkout.session.completed", "checkout.session.expired"
-        waiting = event(completed, order.session(payment_status="unpaid"))
+        done, expired = "checkout.session.completed", "checkout.session.expired"
+        waiting = event(done, order.session(payment_status="unpaid"))
         return {
-            "paid": [event(completed, order.session())],
+            "paid": [event(done, order.session())],
             "paid_later": [waiting, event("checkout.session.async_payment_succeeded", order.session())],
             "declined_later": [
                 waiting,
                 event("checkout.session.async_payment_failed", order.session(payment_status="unpaid")),
             ],
             "expired": [event(expired, order.session(status="expired", payment_status="unpaid"))],
-            "wrong_amount": [event(completed, order.session(amount_total=order.cents - 1))],
-            "wrong_pack": [event(completed, order.session(metadata={"pack": "credits_7"}))],
+            "wrong_amount": [event(done, order.session(amount_total=order.cents - 1))],
+            "wrong_pack": [event(done, order.session(metadata={"pack": "credits_7"}))],
         }[self.checkout]
+
+    def looks(self, order: Order) -> list[Row]:
+        """The session as Stripe's API shows it at one moment or another: what a page or a worker may see."""
+        opened = order.session("open", "unpaid")
+
+        def waiting(payment: str) -> Row:
+            return order.session(payment_status="unpaid", payment_intent={"id": order.intent_id, "status": payment})
+
+        return {
+            "paid": [opened, order.session()],
+            "paid_later": [opened, waiting("processing"), order.session()],
+            "declined_later": [opened, waiting("processing"), waiting("requires_payment_method")],
+            "expired": [opened, order.session(status="expired", payment_status="unpaid")],
+            "wrong_amount": [opened, order.session(amount_total=order.cents - 1)],
+            "wrong_pack": [opened, order.session(metadata={"pack": "credits_7"})],
+        }[self.checkout]
+
+    def foreign_events(self, order: Order) -> list[Row]:
+        """What is about this order and is not to move its credits: money back in dollars, a second session."""
+        if not self.is_odd:
+            return []
+        other = Order(order.user, order.pack, id=order.id)
+        dollars = order.refund(100, currency="usd", id=new_id("re"))
+        second = event("checkout.session.expired", other.session("expired", "unpaid"))
+        return [event("refund.created", dollars), second]
 
     def later_events(self, order: Order) -> list[Row]:
         told = []
@@ -128,7 +156,7 @@ def stories(draw: st.DrawFn, *, checkouts: tuple[str, ...] = CHECKOUTS) -> Story
         return tuple(draw(st.lists(st.builds(Return, amount, st.sampled_from(lives)), max_size=most)))
 
     checkout = draw(st.sampled_from(checkouts))
-    return Story(pack, checkout, returns(REFUND_LIVES, 3), returns(DISPUTE_LIVES, 2))
+    return Story(pack, checkout, returns(REFUND_LIVES, 3), returns(DISPUTE_LIVES, 2), draw(st.booleans()))
 
 
 @pytest.fixture(scope="module")
@@ -138,16 +166,47 @@ def shared_shop(shared_database_url: str) -> Iterator[Shop]:
         yield Shop(books)
 
 
-def deliver_all(shop: Shop, events: list[Row], data: st.DataObject) -> None:
-    """Every event at least once, some again, in any order, alone or in batches."""
-    repeats = data.draw(st.lists(st.sampled_from(events), max_size=4)) if events else []
-    told = data.draw(st.permutations([*events, *repeats]))
-    while told:
-        size = data.draw(st.integers(1, 4))
-        batch = {each["id"]: each for each in told[:size]}
-        results: Any = shop.deliver(*batch.values())
-        assert "failed" not in (results.values() if isinstance(results, dict) else [results])
-        told = told[size:]
+@dataclass(frozen=True)
+class Step:
+    """One thing that happens: an event of Stripe, a look at Stripe, or the end of a job."""
+
+    event: Row | None = None
+    look: Row | None = None
+    job: tuple[UUID, Row] | None = None
+
+    def happen(self, shop: Shop, source: str) -> None:
+        if self.look is not None:
+            shop.books.call("fulfil_checkout", p_session=self.look, p_source=source)
+        if self.job is not None:
+            shop.books.settle(*self.job)
+
+
+def steps_of(told: list[Story], orders: list[Order], data: st.DataObject) -> list[Step]:
+    """Everything that happens to these orders: every event, and some looks."""
+    steps = []
+    for story, order in zip(told, orders, strict=True):
+        events = story.checkout_events(order) + story.later_events(order) + story.foreign_events(order)
+        steps += [Step(event=each) for each in events]
+        seen = data.draw(st.lists(st.sampled_from(story.looks(order)), max_size=2), label="looks")
+        steps += [Step(look=each) for each in seen]
+    return steps
+
+
+def live(shop: Shop, steps: list[Step], data: st.DataObject) -> None:
+    """Every step at least once, some again, in any order, events alone or in batches."""
+    repeats = data.draw(st.lists(st.sampled_from(steps), max_size=4), label="repeats") if steps else []
+    order = data.draw(st.permutations([*steps, *repeats]), label="order")
+    most = data.draw(st.integers(1, 4), label="batch")
+    batch: dict[str, Row] = {}
+    for step in [*order, Step()]:
+        if batch and (step.event is None or len(batch) >= most):
+            results: Any = shop.deliver(*batch.values())
+            assert "failed" not in (results.values() if isinstance(results, dict) else [results])
+            batch = {}
+        if step.event is not None:
+            batch[step.event["id"]] = step.event
+        else:
+            step.happen(shop, data.draw(st.sampled_from(("page", "worker")), label="source"))
 
 
 def granted_once(shop: Shop, user: UUID, told: list[Story]) -> None:
@@ -163,10 +222,7 @@ PATIENT = settings(max_examples=60, deadline=None, suppress_health_check=[Health
 def test_everything_at_once_in_any_order(shared_shop: Shop, told: list[Story], gifts: int, data: st.DataObject) -> None:
     user = shared_shop.person(gifts)
     orders = [shared_shop.order(user, story.pack, attach=data.draw(st.booleans())) for story in told]
-    events: list[Row] = []
-    for story, order in zip(told, orders, strict=True):
-        events += story.checkout_events(order) + story.later_events(order)
-    deliver_all(shared_shop, events, data)
+    live(shared_shop, steps_of(told, orders, data), data)
     assert shared_shop.account(user) == Oracle(gifts, 0, stories=told).account
     granted_once(shared_shop, user, told)
     assert shared_shop.audit() == []
@@ -182,20 +238,56 @@ def test_everything_at_once_in_any_order(shared_shop: Shop, told: list[Story], g
 def test_after_credits_were_used_in_any_order(
     shared_shop: Shop, before: list[Story], after: list[Story], gifts: int, data: st.DataObject
 ) -> None:
-    """Some credits are bought, used and set aside; then money goes back while more is bought."""
+    """Some credits are bought, used and set aside; then money goes back while jobs end and more is bought."""
     user = shared_shop.person(gifts)
     first = [shared_shop.bought(user, story.pack) for story in before]
     there = gifts + sum(order.credits for order in first)
     used = data.draw(st.integers(0, there), label="used")
-    held = data.draw(st.integers(0, there - used), label="held")
     shared_shop.use(user, used)
-    if held:
-        shared_shop.books.submitted(user, quantity=held)
+    left, held, ending = there - used, 0, []
+    for outcome in data.draw(st.lists(st.sampled_from(("runs", "done", "cancelled")), max_size=3), label="jobs"):
+        credits = data.draw(st.integers(0, left), label="credits")
+        if not credits:
+            continue
+        left -= credits
+        job = shared_shop.books.submitted(user, quantity=credits)
+        if outcome != "runs":
+            ending.append(Step(job=(job, completed() if outcome == "done" else cancelled())))
+        if outcome == "done":
+            used += credits
+        elif outcome == "runs":
+            held += credits
     second = [shared_shop.order(user, story.pack) for story in after]
     events = [told for story, order in zip(before, first, strict=True) for told in story.later_events(order)]
-    for story, order in zip(after, second, strict=True):
-        events += story.checkout_events(order) + story.later_events(order)
-    deliver_all(shared_shop, events, data)
+    live(shared_shop, [*(Step(event=e) for e in events), *ending, *steps_of(after, second, data)], data)
     assert shared_shop.account(user) == Oracle(gifts, used, held, [*before, *after]).account
     granted_once(shared_shop, user, [*before, *after])
     assert shared_shop.audit() == []
+
+
+FACTS = (
+    "pack, status, checkout_progress, flagged_reason, refunded_cents, lost_cents, is_disputed, granted_credits,"
+    " taken_credits, frozen_credits, paid_at is not null as paid, payment_intent_id is not null as known"
+)
+
+
+@PATIENT
+@given(told=st.lists(stories(), min_size=1, max_size=3), data=st.data())
+def test_two_people_who_live_through_the_same_have_the_same_books(
+    shared_shop: Shop, told: list[Story], data: st.DataObject
+) -> None:
+    books = []
+    for _ in range(2):
+        user = shared_shop.person(10)
+        orders = [shared_shop.order(user, story.pack) for story in told]
+        live(shared_shop, steps_of(told, orders, data), data)
+        rows = [shared_shop.books.one(f"select {FACTS} from credit_purchases where id = %s", o.id) for o in orders]
+        returned = shared_shop.books.all(
+            "select amount_cents, currency, status, is_applied from payment_refunds where user_id = %s"
+            " union all select amount_cents, currency, standing, is_applied from payment_disputes where user_id = %s"
+            " order by 1, 2, 3, 4",
+            user,
+            user,
+        )
+        books.append((rows, returned, shared_shop.account(user)))
+    assert books[0] == books[1]
