@@ -8,6 +8,7 @@ from local import lock, secrets
 from local.environment import Stack, compose, configured
 from local.parts import database, plan
 from local.people import EMAILS, PEOPLE
+from local.secrets import Secrets
 
 RUNNING_FILE = "running.json"
 _NOTED = ("SUPABASE_URL", "SUPABASE_PUBLISHABLE_KEY")
@@ -42,17 +43,24 @@ def note(state: Path, stack: Stack, *, ready: bool) -> None:
     draft.replace(state / RUNNING_FILE)
 
 
+def running_stack(state: Path) -> tuple[Stack, Secrets]:
+    """The stack that runs on `state`, without needing its environment; when none does, the one that `run` would start.
+    With it the secrets that are kept there. Raises `LocalError` for settings that do not work."""
+    kept = secrets.load(state / secrets.FILE_NAME, EMAILS)
+    stack = compose(configured(), kept)
+    if lock.is_held(state) and (state / RUNNING_FILE).exists():
+        facts = json.loads((state / RUNNING_FILE).read_text(encoding="utf-8"))
+        stack = Stack(stack.environment | facts["environment"], facts["ports"], tuple(facts["simulated"]))
+    return stack, kept
+
+
 def read(state: Path) -> Status:
     """Ask every part of the running stack; without one, what `run` would start. Raises `LocalError` for settings that
     do not work."""
-    kept = secrets.load(state / secrets.FILE_NAME, EMAILS)
-    stack = compose(configured(), kept)
-    running = lock.is_held(state)
-    ready = False
+    running, ready = lock.is_held(state), False
+    stack, kept = running_stack(state)
     if running and (state / RUNNING_FILE).exists():
-        facts = json.loads((state / RUNNING_FILE).read_text(encoding="utf-8"))
-        ready = facts["ready"]
-        stack = Stack(stack.environment | facts["environment"], facts["ports"], tuple(facts["simulated"]))
+        ready = json.loads((state / RUNNING_FILE).read_text(encoding="utf-8"))["ready"]
     ours = "LOCAL_POSTGRES_PORT" in stack.ports
     parts = plan(stack, kept, state, report=print)
     return Status(

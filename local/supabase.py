@@ -17,6 +17,7 @@ from local.processes import Child
 
 LAUNCHER = SUPABASE / "lite.mjs"
 PLATFORM = Path(__file__).parent / "platform.sql"
+ROLES = Path(__file__).parent / "roles.sql"
 START_SECONDS = 60.0
 PREPARE_SECONDS = 120.0
 
@@ -62,6 +63,16 @@ def lite_version() -> str:
     return version
 
 
+def make_roles(connection: psycopg.Connection) -> None:
+    """The API roles, which belong to the server and not to one of its databases; nothing happens to those there are."""
+    connection.execute(ROLES.read_bytes())
+
+
+def files_of(directory: Path) -> Path:
+    """Where a Lite with this folder keeps the files of Storage, `<bucket>/<name>`."""
+    return directory / "supabase" / ".temp" / "storage"
+
+
 def prepare(database_url: str) -> bool:
     """Give a database what every Supabase project has before its first migration; True when there was work to do.
 
@@ -91,6 +102,7 @@ def prepare(database_url: str) -> bool:
         if result.returncode or row is None or None in row:
             raise LocalError(f"Supabase Lite could not prepare the database:\n{result.stdout}{result.stderr}")
         with connection.transaction():
+            make_roles(connection)
             connection.execute(PLATFORM.read_bytes())
             connection.execute(f"comment on schema auth is '{done}'".encode())
     return True
