@@ -14,7 +14,7 @@ from core.models import Person
 class FlaggedPayment:
     """One that waits for a decision: an order of ours, or, with an `event_id`, an event about none of ours.
 
-    `problem` is sentences, one a line. Nothing was granted for it.
+    `problem` is sentences, one a line.
     """
 
     order_id: UUID | None
@@ -23,6 +23,7 @@ class FlaggedPayment:
     problem: str
     email: str | None  # of the buyer, when the order is ours
     credits: int | None
+    granted_credits: int  # all of them when what was ordered was paid as well, else 0
     amount_cents: int | None  # of the order, EUR
     payment_intent_id: str | None
 
@@ -64,6 +65,7 @@ def _flagged(row: dict[str, Any]) -> FlaggedPayment:
         problem=row["problem"],
         email=row["email"],
         credits=row["credits"],
+        granted_credits=row["granted_credits"],
         amount_cents=row["amount_cents"],
         payment_intent_id=row["payment_intent_id"],
     )

@@ -36,7 +36,10 @@ def _flagged(one: FlaggedPayment) -> None:
     place = f"flag-{one.key}"
     link = purchases.payment_link(one.payment_intent_id)
     with st.container(border=True, key=place):
-        st.markdown(f"**{words.escape(one.problem)}** {_whose(one)} Nothing was granted for it.")
+        granted = (
+            f"{words.credits(one.granted_credits)} were granted." if one.granted_credits else "Nothing was granted."
+        )
+        st.markdown(f"**{words.escape(one.problem)}** {_whose(one)} {granted}")
         with st.container(horizontal=True, vertical_alignment="bottom"):
             st.text_input(
                 "What you did", key=f"{place}-reason", placeholder="Refunded at Stripe, credits granted by hand"
@@ -49,6 +52,11 @@ def _flagged(one: FlaggedPayment) -> None:
                 on_click=acting.attempt,
                 args=(_FLAGS, partial(_resolve, one, place)),
             )
+
+
+def _granted(one: FlaggedPayment) -> str:
+    """Also when something is odd about it, what was ordered and paid is granted."""
+    return f"{words.credits(one.granted_credits)} were granted." if one.granted_credits else "Nothing was granted."
 
 
 def _whose(one: FlaggedPayment) -> str:

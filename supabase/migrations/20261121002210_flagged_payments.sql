@@ -2,10 +2,10 @@
 
 create view private.flagged_payments as
   select p.id as purchase_id, null::bigint as event_id, coalesce(p.paid_at, p.updated_at) as flagged_at, p.flagged_reason as problem,
-         p.user_id, p.credits, p.amount_cents, p.payment_intent_id
+         p.user_id, p.credits, p.granted_credits, p.amount_cents, p.payment_intent_id
   from public.credit_purchases p where p.flagged_reason is not null and p.flag_resolved_at is null
   union all
-  select w.purchase_id, w.id, w.received_at, w.error, null, null, null,
+  select w.purchase_id, w.id, w.received_at, w.error, null, null, 0, null,
          private.stripe_id(w.payload #> '{data,object,payment_intent}')
   from public.webhook_events w
   where w.provider = 'stripe' and w.result = 'not_ours' and w.error is not null and w.flag_resolved_at is null;

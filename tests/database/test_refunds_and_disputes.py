@@ -175,6 +175,8 @@ def test_money_in_another_currency_is_for_an_admin(shop: Shop, refund_first: boo
     bought = shop.purchase(order)
     assert (bought["flagged_reason"], bought["status"]) == ("Money went back in USD.", "paid")
     assert shop.account(order.user) == (100, 0, 0, 0)
+    (flagged,) = shop.books.call("flagged_payments", p_actor=shop.books.admin)
+    assert flagged["granted_credits"] == 100
     shop.deliver(event("refund.created", order.refund(currency="gbp")))
     assert shop.purchase(order)["flagged_reason"] == "Money went back in GBP.\nMoney went back in USD."
 

@@ -122,13 +122,16 @@ def test_the_terms_are_saved_as_they_were_typed(money: Money) -> None:
 
 
 def test_a_flagged_payment_waits_for_the_note_of_an_admin(money: Money) -> None:
-    order = FlaggedPayment(doubles.ME, None, doubles.NOON, "Wrong *amount*.", "lea@studio.example", 500, 7900, "pi_1")
-    foreign = FlaggedPayment(None, 7, doubles.NOON, "We made no checkout session cs_1.", None, None, None, None)
+    order = FlaggedPayment(
+        doubles.ME, None, doubles.NOON, "Wrong *amount*.", "lea@studio.example", 500, 500, 7900, "pi_1"
+    )
+    foreign = FlaggedPayment(None, 7, doubles.NOON, "We made no checkout session cs_1.", None, None, 0, None, None)
     money.flagged = [order, foreign]
     app = opened()
     text = words_on(app)
     assert r"**Wrong \*amount\*\.** lea@studio\.example ordered 500 credits for €79" in text
     assert r"**We made no checkout session cs\_1\.** Told by Stripe on 20 Nov" in text
+    assert text.count("500 credits were granted.") == text.count("Nothing was granted.") == 1
     app.text_input(key=f"flag-event-{foreign.event_id}-reason").set_value("Another shop")
     app.button(key=f"flag-event-{foreign.event_id}-settle").click().run()
     [(who, settled, reason)] = money.done
