@@ -19,6 +19,10 @@ _LOOK_BACK = 90  # days; a forecast asks for four weeks, and a quiet time is not
 _SHOWN = 60
 _SCOPE = "budget-scope"
 _SCOPES: dict[Scope, str] = {"team": "The team's", "person": "Your own"}
+_TITLES: dict[Scope, tuple[str, str]] = {
+    "team": ("Balance and forecast", "Balance entered"),
+    "person": ("Your allowance and forecast", "Allowance set"),
+}
 
 
 def draw(person: Person, overview: BudgetOverview) -> None:
@@ -140,9 +144,10 @@ def _chart(overview: BudgetOverview, budget: Budget, scope: Scope, burn: BurnDow
     low = (budget.amount or _ZERO) * meter.LOW
     mark = f"Alert below {words.usd(low, 2)}" if scope == "team" else f"25%, {words.usd(low, 2)}"
     st.space("small")
-    st.subheader("Balance and forecast", anchor=False)
+    title, entry = _TITLES[scope]
+    st.subheader(title, anchor=False)
     charts.draw(
-        charts.balance(points, entered, coming, now, (low, mark)),
+        charts.balance(points, entered, coming, now, (low, mark), entry),
         alt=f"{words.usd(budget.remaining or _ZERO, 2)} is left. {outlook.sentence(ahead, overview.today)}",
         key="chart-balance",
     )

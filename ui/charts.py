@@ -38,9 +38,10 @@ def balance(
     ahead: Sequence[ForecastDay],
     now: datetime,
     mark: tuple[Decimal, str],
+    entry: str = "Balance entered",
 ) -> go.Figure:
     """What was left, the balances that were entered, and the coming days with their range; `mark` is a line and its
-    name."""
+    name, `entry` what an entry is called."""
     figure = _empty()
     figure.add_scatter(
         x=[at for at, _ in points],
@@ -75,7 +76,7 @@ def balance(
         figure.add_scatter(
             x=[at for at, _ in marks],
             y=[float(amount) for _, amount in marks],
-            name="Balance entered",
+            name=entry,
             mode="markers",
             marker={"color": color(0), "size": 8},
             hovertemplate="$%{y:.2f}",

@@ -1,6 +1,6 @@
 """Spend by day: period, comparison with the one before, the stacked chart with its numbers."""
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import cast
 
@@ -16,6 +16,7 @@ from ui import charts, describe, numbers, words
 _PERIOD, _DATES, _BY = "spend-period", "spend-dates", "spend-by"
 _OWN_DATES = "Own dates"
 _DEFAULT = "Last 30 days"
+_LONGEST = 3650  # days
 _BYS: dict[By, str] = {"type": "Type", "person": "Person", "campaign": "Campaign"}
 
 
@@ -54,6 +55,7 @@ def _pick_period(today: date) -> Period:
     picked = st.date_input(
         "From and to",
         (start.first, start.last),
+        min_value=today - timedelta(days=_LONGEST),
         max_value=today,
         key=_DATES,
         format="DD/MM/YYYY",

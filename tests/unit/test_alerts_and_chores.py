@@ -1,18 +1,22 @@
 """What alerts say, what fal.ai's refusals mean, and how long a failed chore waits."""
 
+import json
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
+import httpx
 import pytest
 
+from core import alerts
 from core.alerts import Alert, escape
 from core.billing import by_request, charges
 from core.chores import CHORES, LONGEST_WAIT, wait_after
 from core.errors import FalBusy, FalError, FalUnauthorized, FalUnavailable
 from core.fal.platform import BillingEvent
 from core.fal_account import in_plain_words
+from core.settings import load
 
 
 def alert(kind: Any, threshold: int, value: str) -> Alert:
@@ -44,6 +48,56 @@ def alert(kind: Any, threshold: int, value: str) -> Alert:
 )
 def test_an_alert_says_what_happened(kind: Any, threshold: int, value: str, sentence: str) -> None:
     assert alert(kind, threshold, value).sentence == sentence
+
+
+class Waiting:
+    """A database in which one alert waits to be posted for the so-manieth time."""
+
+    def __init__(self, attempts: int) -> None:
+        self.attempts = attempts
+        self.recorded: list[tuple[str, Any]] = []
+
+    def call(self, function: str, **given: Any) -> Any:
+        if function == "claim_alerts":
+            row = {
+                "id": 1, "kind": "team_balance", "threshold": 10, "user_id": None, "person": None, "limit_usd": "50",
+                "value_usd": "4.5", "raised_at": "2026-11-20T12:00:00+00:00", "delivery": "waiting", "last_error": None,
+            }  # fmt: skip
+            return [row | {"attempts": self.attempts}]
+        if function.startswith("record"):
+            self.recorded.append((function, given.get("p_retry_seconds")))
+        return []
+
+
+@pytest.mark.parametrize(
+    ("attempts", "status", "asked", "recorded"),
+    [
+        (1, 200, None, ("record_alert_sent", None)),
+        (1, 500, None, ("record_alert_failed", 30)),
+        (3, 302, None, ("record_alert_failed", 120)),
+        (1, 429, "90", ("record_alert_failed", 90)),
+        (1, 429, "999999", ("record_alert_failed", 3600)),
+        (11, 500, "Wed, 21 Oct 2026 07:28:00 GMT", ("record_alert_failed", 3600)),
+        (12, 500, None, ("record_alert_failed", None)),
+    ],
+)
+def test_a_post_that_is_not_taken_is_tried_again_later_and_given_up_at_last(
+    monkeypatch: pytest.MonkeyPatch, attempts: int, status: int, asked: str | None, recorded: tuple[str, int | None]
+) -> None:
+    posted: list[Any] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        posted.append(json.loads(request.content))
+        return httpx.Response(status, headers={"retry-after": asked} if asked else {})
+
+    database = Waiting(attempts)
+    monkeypatch.setattr(alerts, "get_database", lambda: database)
+    monkeypatch.setattr(alerts, "get_settings", lambda: load({"ALERT_WEBHOOK_URL": "https://hooks.example/T0/secret"}))
+    with httpx.Client(transport=httpx.MockTransport(answer)) as http:
+        monkeypatch.setattr(alerts, "http_client", lambda: http)
+        alerts.raise_and_deliver("worker")
+    assert posted == [{"text": "10% of the team's budget or less is left: $4.50 of $50.00."}]
+    assert database.recorded == [recorded]
 
 
 def test_a_name_cannot_mention_a_channel() -> None:

@@ -68,6 +68,7 @@ def test_ones_own_allowance_comes_first_and_the_teams_is_a_click_away(money: Spe
     app = open_page("budget")
     assert app.metric[0].value == "$8.00"
     assert "**80% left.** Your own allowance" in words_on(app)
+    assert "Your allowance and forecast" in words_on(app)
     app.button_group(key="budget-scope").set_value("team").run()
     assert app.metric[0].value == "$20.80"
 
@@ -153,6 +154,17 @@ def test_spend_is_stacked_as_asked_for_the_period_asked_for(money: Spending, ope
     app.button_group(key="spend-by").set_value("person").run()
     app.selectbox(key="spend-period").select("Last month").run()
     assert money.done[-1] == ("report", Period(date(2026, 10, 1), date(2026, 10, 31)), "person")
+
+
+def test_spend_is_shown_for_ones_own_dates(money: Spending, open_page: Open) -> None:
+    app = open_page("budget")
+    app.selectbox(key="spend-period").select("Own dates").run()
+    assert money.done[-1] == ("report", Period(TODAY - timedelta(days=29), TODAY), "type")
+    first, last = date(2026, 3, 28), date(2026, 3, 30)
+    app.date_input(key="spend-dates").set_value((first, last)).run()
+    assert money.done[-1] == ("report", Period(first, last), "type")
+    app.date_input(key="spend-dates").set_value((first,)).run()  # the second date is on its way
+    assert money.done[-1] == ("report", Period(first, first), "type")
 
 
 def test_every_chart_has_its_numbers_as_a_table_and_a_file(money: Spending, open_page: Open) -> None:
