@@ -104,10 +104,14 @@ def _fill_team(books: Books) -> None:
     """One row of everything that belongs to nobody."""
     books.call("set_team_balance", p_actor=books.admin, p_amount=Decimal(50))
     books.owner.execute("update generation_types set unit_price_usd = unit_price_usd * 2")
-    usage = {"endpoint_id": "fal-ai/flux/schnell", "usd": "1.5", "quantity": "500", "unit": "megapixels"}
-    books.call("record_usage", p_day="2026-11-20", p_usage=[usage])
-    charge = {"endpoint_id": "fal-ai/flux/schnell", "usd": "1", "request_id": "elsewhere", "charged_at": "2026-11-20"}
-    books.call("record_foreign_charges", p_events=[charge])
+    books.owner.execute(
+        "insert into fal_usage_daily (day, fal_endpoint, fal_usd, quantity, unit)"
+        " values ('2026-11-20', 'fal-ai/flux/schnell', 1.5, 500, 'megapixels')"
+    )
+    books.owner.execute(
+        "insert into fal_foreign_charges (request_id, fal_endpoint, charged_at, usd)"
+        " values ('elsewhere', 'fal-ai/flux/schnell', '2026-11-20', 1)"
+    )
     books.call("run_audit", p_actor=books.admin)
 
 
