@@ -39,7 +39,9 @@ class Keys:
     jwt: str
 
 
-def _environment(database_url: str, keys: Keys, port: int, site_url: str) -> dict[str, str]:
+def _environment(
+    database_url: str, keys: Keys, port: int, site_url: str, confirm_addresses: bool = False
+) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("NODE_", "npm_"))}
     return inherited | {
         "PORT": str(port),
@@ -49,6 +51,7 @@ def _environment(database_url: str, keys: Keys, port: int, site_url: str) -> dic
         "SUPABASE_PUBLISHABLE_KEY": keys.publishable,
         "SUPABASE_SECRET_KEY": keys.secret,
         "EXPERIMENTAL_STORAGE": "1",
+        "CONFIRM_ADDRESSES": str(int(confirm_addresses)),
         "DO_NOT_TRACK": "1",
         "NO_COLOR": "1",
     }
@@ -119,6 +122,7 @@ class Lite:
     keys: Keys
     log: Path
     site_url: str = f"http://{HOST}:8501"
+    confirm_addresses: bool = False
     child: Child | None = field(default=None, init=False)
 
     @property
@@ -132,7 +136,7 @@ class Lite:
             name="Supabase Lite",
             command=[node(), LAUNCHER],
             log=self.log,
-            environment=_environment(self.database_url, self.keys, self.port, self.site_url),
+            environment=_environment(self.database_url, self.keys, self.port, self.site_url, self.confirm_addresses),
             directory=self.directory,
         )
         self.child.start()

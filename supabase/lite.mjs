@@ -4,7 +4,7 @@
 //   node supabase/lite.mjs             serve on 127.0.0.1:PORT until SIGTERM
 //
 // Environment: PORT, DATABASE_URL, SITE_URL, SUPABASE_JWT_SECRET, SUPABASE_PUBLISHABLE_KEY, SUPABASE_SECRET_KEY,
-// EXPERIMENTAL_STORAGE=1, DO_NOT_TRACK=1. Objects are stored under supabase/.temp/storage of the working directory.
+// EXPERIMENTAL_STORAGE=1, DO_NOT_TRACK=1, CONFIRM_ADDRESSES (1: nobody signs in before they opened a link). Objects are stored under supabase/.temp/storage of the working directory.
 import { fileURLToPath } from "node:url";
 import { serve } from "@hono/node-server";
 import { createApi } from "@supabase/lite/cli";
@@ -12,8 +12,15 @@ import { answerAsSupabase, mendConnection } from "./compatibility.mjs";
 
 const config = fileURLToPath(new URL("config.toml", import.meta.url));
 const api = await createApi();
+const local = api.project.local;
+const getConfig = local.getConfig.bind(local);
+local.getConfig = async (path) => {
+  const settings = await getConfig(path);
+  settings.auth.email.enable_confirmations = process.env.CONFIRM_ADDRESSES === "1"; // its mails only go to its log
+  return settings;
+};
 // admin: otherwise a request without any key is served as service_role
-const app = await api.project.local.createApp(config, { admin: false });
+const app = await local.createApp(config, { admin: false });
 
 if (process.argv.includes("--prepare")) {
   await app.ensureSystemSchema();

@@ -1,0 +1,97 @@
+"""An address makes an admin only once it is proved: by the mail of Supabase, which production must have switched on."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import psycopg
+import pytest
+
+from core import sessions, settings
+from core.errors import SignInRefused
+from local import supabase
+from local.ports import free_port
+from local.secrets import Secrets
+from tests.integration.atelier import forget_everything
+
+PASSWORD = "a long enough password"
+
+
+@dataclass
+class Door:
+    """Atelier in front of a Supabase of its own; the next admin is whoever proves `admin`."""
+
+    server: supabase.Lite
+    admin: str
+
+    def sign_in(self, email: str) -> str:
+        sessions.sign_in(email, PASSWORD, address="192.0.2.9", user_agent="test")
+        with psycopg.connect(self.server.database_url) as connection:
+            row = connection.execute("select role from profiles where email = %s", (email,)).fetchone()
+        assert row is not None
+        return str(row[0])
+
+    def open_mail(self, email: str) -> None:
+        """Follow the link that the mail to this address has."""
+        mails = self.server.log.read_text(encoding="utf-8")
+        letter = mails[mails.rindex(f"To: {email}") :]
+        link = re.search(r"http\S+/verify\S+", letter)
+        assert link, letter
+        httpx.get(link[0])
+
+
+@pytest.fixture(params=[True, False], ids=["with mails", "without mails"])
+def confirms(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)
+
+
+@pytest.fixture
+def door(
+    confirms: bool,
+    secrets: Secrets,
+    new_database: Callable[[], str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    stack_environment: dict[str, str],
+) -> Iterator[Door]:
+    keys = supabase.Keys(secrets.publishable_key, secrets.secret_key, secrets.jwt_secret)
+    port = free_port()
+    server = supabase.Lite(
+        directory=tmp_path,
+        port=port,
+        database_url=new_database(),
+        keys=keys,
+        log=tmp_path / "supabase.log",
+        site_url=f"http://127.0.0.1:{port}",  # where the links in mails lead
+        confirm_addresses=confirms,
+    )
+    admin = f"boss-{uuid4().hex}@example.test"
+    for name in settings.ENVIRONMENT_NAMES:
+        monkeypatch.setenv(name, stack_environment.get(name, ""))
+    monkeypatch.setenv("SUPABASE_URL", server.url)
+    monkeypatch.setenv("ADMIN_EMAILS", admin)
+    try:
+        server.start()
+        forget_everything()
+        yield Door(server, admin)
+    finally:
+        server.stop()
+        forget_everything()
+
+
+def test_an_address_must_be_proved(door: Door, confirms: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    sessions.sign_up(door.admin, PASSWORD, "Whoever")
+    if confirms:
+        with pytest.raises(SignInRefused) as refused:
+            door.sign_in(door.admin)
+        assert refused.value.code == "NOT_CONFIRMED"
+        door.open_mail(door.admin)
+    monkeypatch.setenv("APP_ENV", "production")
+    forget_everything()
+    assert door.sign_in(door.admin) == ("admin" if confirms else "user")
+    monkeypatch.setenv("APP_ENV", "local")
+    forget_everything()
+    assert door.sign_in(door.admin) == "admin"
