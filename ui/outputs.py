@@ -40,6 +40,29 @@ def draw_all(job: Job, position: int | None = None) -> None:
         draw(job, shown[0])
 
 
+def shown(job: Job) -> list[Output]:
+    """What of a job a browser can load."""
+    return [output for output in job.outputs if describe.is_web(output.url)]
+
+
+def pick(job: Job, *, key: str) -> Output | None:
+    """One result of a job, asked for when it made several; None when there is nothing to load."""
+    made = {output.position: output for output in shown(job)}
+    if len(made) < 2:
+        return next(iter(made.values()), None)
+    places = list(made)
+    picked = st.segmented_control(
+        "Which one",
+        places,
+        default=places[0],
+        format_func=lambda place: str(place + 1),
+        required=True,
+        key=key,
+        label_visibility="collapsed",
+    )
+    return made[places[0] if picked is None else picked]
+
+
 def _picture(output: Output, url: str, alt: str) -> str:
     """A picture to zoom: a click lays it over everything as large as it fits, a second one shows it closer.
 

@@ -5,7 +5,7 @@ import streamlit as st
 from core import offers
 from core.catalog import GENERATION_TYPES
 from core.models import Job, Output
-from ui import describe, form, shell, words
+from ui import form, outputs, shell, words
 
 
 def again(job: Job) -> None:
@@ -17,13 +17,14 @@ def again(job: Job) -> None:
 
 def as_input(job: Job) -> None:
     """The menu of the models that take a result of this job; which one is asked when it made several."""
-    made = {output.position: output for output in job.outputs if describe.is_web(output.url)}
     on_offer = offers.offers()
-    if not any(form.uses(on_offer, output.media_type) for output in made.values()):
+    if not any(form.uses(on_offer, output.media_type) for output in outputs.shown(job)):
         return
     with st.container(horizontal=True, width="content", vertical_alignment="center", gap="small"):
-        output = made[_which(job, list(made))]
-        fields = form.uses(on_offer, output.media_type)
+        output = outputs.pick(job, key=f"which-{job.id}")
+        fields = form.uses(on_offer, output.media_type) if output is not None else {}
+        if output is None or not fields:
+            return
         picked = st.menu_button(
             "Use as input for",
             list(fields),
@@ -38,19 +39,3 @@ def as_input(job: Job) -> None:
 def _put(type_key: str, job: Job, output: Output) -> None:
     form.put_input(type_key, form.uses(offers.offers(), output.media_type)[type_key], job, output)
     st.switch_page(shell.PAGES / "generate.py")
-
-
-def _which(job: Job, places: list[int]) -> int:
-    """Which of several results is meant."""
-    if len(places) == 1:
-        return places[0]
-    picked = st.segmented_control(
-        "Which one",
-        places,
-        default=places[0],
-        format_func=lambda place: str(place + 1),
-        required=True,
-        key=f"which-{job.id}",
-        label_visibility="collapsed",
-    )
-    return places[0] if picked is None else picked

@@ -76,8 +76,18 @@ def _close() -> None:
 def _compare(left: Job, right: Job) -> None:
     for column, job in zip(st.columns(2, gap="small"), (left, right), strict=True):
         with column, st.container(key=f"compare-media-{job.id}"):
-            outputs.draw_all(job, position=None if transcript.text_of(job) else 0)
+            _draw(job)
             st.table(_facts(job), border="horizontal", alt="Facts about this job")
+
+
+def _draw(job: Job) -> None:
+    """What a job made, one picture of several at a time; why there is nothing."""
+    if transcript.text_of(job):
+        outputs.draw_all(job)
+    elif (picked := outputs.pick(job, key=f"compared-{job.id}")) is not None:
+        outputs.draw(job, picked)
+    else:
+        st.markdown(f":gray[{words.escape(job.error_message or 'There is nothing to see here yet.')}]")
 
 
 def _facts(job: Job) -> dict[str, str]:

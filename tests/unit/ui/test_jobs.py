@@ -190,3 +190,29 @@ def test_cancelling_asks_and_says_so(studio: Studio, open_page: Open, monkeypatc
     app.button(key=f"cancel-{going.id}").click().run()
     assert [toast.value for toast in app.toast] == ["Cancelled. Nothing, 1 credit returned."]
     assert "Running now" not in words_on(app)
+
+
+def test_chosen_jobs_go_into_one_zip_and_two_stand_side_by_side(studio: Studio, open_page: Open) -> None:
+    pair = (
+        doubles.output(url="https://files.example/a.png"),
+        doubles.output(position=1, url="https://files.example/b.png"),
+    )
+    two, bad = doubles.job(outputs=pair), doubles.job(status="failed", error_message="fal.ai refused it.", outputs=())
+    studio.finished = [two, bad, doubles.job()]
+    app = open_page("jobs")
+    app.toggle(key="jobs-selecting").set_value(True).run()
+    for job in (two, bad, bad, bad):  # the last one is let go and chosen again
+        app.button(key=f"open-jobs-{job.id}").click().run()
+    assert f"/download/jobs?id={two.id}&amp;id={bad.id}" in words_on(app)
+    app.button(key="compare-button").click().run()
+    assert not app.exception
+
+    def large() -> str:
+        [zoom] = [html.value for html in app.html if 'class="zoom"' in html.value]
+        return str(zoom)
+
+    assert "/a.png" in large()
+    assert r"fal\.ai refused it\." in words_on(app), "why there is nothing on the other side"
+    assert [table.value.shape for table in app.table] == [(5, 1)] * 2
+    app.button_group(key=f"compared-{two.id}").set_value(1).run()
+    assert "/b.png" in large()
