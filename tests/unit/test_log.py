@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from core.log import REDACTED, configure, get_logger, log_context, redact, redact_text
 
-KEY = "1b2c3d4e-aaaa-bbbb-cccc-1234567890ab:0f9e8d7c6b5a4938271605f4e3d2c1b0"
+KEY = "1b2c3d4e-aaaa-bbbb-cccc-1234567890ab:" + "0f9e8d7c6b5a4938271605f4e3d2c1b0"
 OWN = "fK3+nQ8/vZ1pLw7xRb2TsYc5HdJm9GaEuX40"
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjMifQ.c2lnbmF0dXJlLWJ5dGVz"
 

