@@ -56,6 +56,11 @@ class RetryPlan:
         return sum(retry.quote.credits for retry in self.retries)
 
     @property
+    def refused(self) -> int:
+        """Those that fal.ai has refused for their content: the same again is likely to be refused again."""
+        return sum(retry.job.error_type == "content_policy_violation" for retry in self.retries)
+
+    @property
     def usd(self) -> Decimal:
         return sum((retry.quote.estimated_usd for retry in self.retries), Decimal(0))
 

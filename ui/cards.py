@@ -69,7 +69,14 @@ def running(job: Job) -> None:
             if st.button("Cancel", key=f"cancel-{job.id}", type="tertiary", disabled=asked):
                 cancel(job)
         st.progress(describe.progress(job, now))
-        st.markdown(f":small[{words.escape(describe.state(job, now))}]")
+        state = f":small[{words.escape(describe.state(job, now))}]"
+        if not describe.is_looked_for(job, now):
+            st.markdown(state)
+            return
+        with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+            st.markdown(state, width="content")
+            if st.button("Check again", key=f"check-{job.id}", type="tertiary", disabled=asked):
+                check_again(job)
 
 
 def _kind_and_credits(job: Job) -> str:
@@ -86,6 +93,15 @@ def cancel(job: Job) -> None:
             st.toast(f"Cancelled. {describe.charged(ended).capitalize()}.")
         elif ended.is_open:
             st.toast("fal.ai has been asked. The job ends when it confirms.")
+        st.rerun()
+
+
+def check_again(job: Job) -> None:
+    """Look for a job that fal.ai did not confirm, now, and say what came of it. Never sends it a second time."""
+    person = guard.require()
+    with guard.told():
+        found = jobs.check_again(person, job.id)
+        st.toast("Nothing yet. We keep looking." if found.is_unclear else "Found at fal.ai.")
         st.rerun()
 
 

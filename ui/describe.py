@@ -1,5 +1,6 @@
 """A job in words: title, kind, state, the lines under pictures and in tables. Pure functions."""
 
+import re
 from datetime import datetime, tzinfo
 from decimal import Decimal
 
@@ -9,6 +10,7 @@ from ui import words
 
 MEDIA = {"image": "Image", "video": "Video", "voice": "Voice", "3d": "3D"}
 _SENDING_SECONDS = 30
+_TO_DO = re.compile(r" Try (?:it )?again\.$")
 STATUS = {"completed": "Done", "failed": "Failed", "cancelled": "Cancelled"}
 
 
@@ -51,7 +53,7 @@ def length(job: Job) -> Decimal | None:
 
 
 def caption(job: Job, now: datetime, tz: tzinfo) -> str:
-    """Video 0:05 · 1 h ago; Image · Failed · tried again · 1 h ago."""
+    """Video 0:05 · 1 h ago; Failed · tried again · 1 h ago."""
     seconds = length(job)
     what = f"{kind(job)} {words.clip_length(seconds)}" if seconds else kind(job)
     if len(job.outputs) > 1:
@@ -59,7 +61,7 @@ def caption(job: Job, now: datetime, tz: tzinfo) -> str:
     if job.status != "completed":
         what = f"{kind(job)} · {status(job)}"
     if tried := again(job):
-        what = f"{what} · {tried}"
+        what = f"{what if job.status == 'completed' else status(job)} · {tried}"
     return f"{what} · {words.ago(job.completed_at or job.created_at, now, tz)}"
 
 
@@ -84,7 +86,7 @@ def state(job: Job, now: datetime) -> str:
     if job.cancel_requested_at is not None and job.is_open:
         return "Cancelling · waiting for fal.ai to confirm"
     if job.is_unclear:
-        return "Being sent" if _just_sent(job, now) else "Looking for it at fal.ai · never sent twice"
+        return "fal.ai did not answer clearly · we keep looking" if is_looked_for(job, now) else "Being sent"
     if job.status == "pending":
         return job.progress_message or "Waiting to be sent"
     if job.status == "submitted":
@@ -96,9 +98,10 @@ def state(job: Job, now: datetime) -> str:
     return status(job)
 
 
-def _just_sent(job: Job, now: datetime) -> bool:
-    """Whether fal.ai may still be about to answer."""
-    return job.submit_attempted_at is not None and (now - job.submit_attempted_at).total_seconds() < _SENDING_SECONDS
+def is_looked_for(job: Job, now: datetime) -> bool:
+    """Whether fal.ai did not say clearly that it has the job; a moment after the sending it may still be about to."""
+    sent = job.submit_attempted_at
+    return job.is_unclear and sent is not None and (now - sent).total_seconds() >= _SENDING_SECONDS
 
 
 def _left(job: Job, now: datetime) -> str:
@@ -111,11 +114,20 @@ def _left(job: Job, now: datetime) -> str:
 
 
 def cost(job: Job) -> str:
-    """$0.35, confirmed by fal.ai; about $0.35 while it is an estimate."""
+    """$0.35, confirmed by fal.ai; about $0.35 while it is an estimate; nothing for what fal.ai does not bill."""
+    if not job.is_open and job.actual_usd == 0 and job.cost_source == "estimated":
+        return "nothing"
     if job.actual_usd is None or job.cost_source == "estimated":
         return f"about {words.usd(job.estimated_usd)}"
     sure = "confirmed by fal.ai" if job.cost_source == "confirmed" else "metered by fal.ai"
     return f"{words.usd(job.actual_usd)}, {sure}"
+
+
+def trouble(job: Job) -> str | None:
+    """What went wrong; of what has been tried again not that it should be."""
+    if job.error_message and job.retried_as is not None:
+        return _TO_DO.sub(" It was tried again.", job.error_message)
+    return job.error_message
 
 
 def charged(job: Job) -> str:

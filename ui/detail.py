@@ -62,8 +62,8 @@ def _body(job: Job) -> None:
 def _outputs(job: Job) -> None:
     if job.is_late:
         st.info("This arrived after its job had been closed. It is yours and costs you nothing.")
-    elif job.error_message and not job.is_open:
-        cards.problem(job.error_message)
+    elif (trouble := describe.trouble(job)) and not job.is_open:
+        cards.problem(trouble)
     elif job.is_open:
         st.progress(describe.progress(job, session.now()))
         st.markdown(words.escape(describe.state(job, session.now())))
@@ -82,7 +82,7 @@ def _actions(person: Person, job: Job) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="detail-actions"):
         _downloads(job)
         if job.is_open and job.user_id == person.user_id:
-            _open_actions(person, job)
+            _open_actions(job)
         if job.user_id == person.user_id:
             tries_again = _retry_actions(job)
         reuse.again(job)
@@ -121,11 +121,9 @@ def _try_again(person: Person, job: Job) -> None:
         _go_to(made.id)
 
 
-def _open_actions(person: Person, job: Job) -> None:
+def _open_actions(job: Job) -> None:
     if job.is_unclear and st.button("Check again"):
-        with guard.told():
-            jobs.check_again(person, job.id)
-            st.rerun()
+        cards.check_again(job)
     if st.button("Cancel", disabled=job.cancel_requested_at is not None):
         cards.cancel(job)
 
@@ -174,7 +172,7 @@ def _facts(job: Job) -> dict[str, str]:
         "Charged": describe.charged(job),
         "Cost": describe.cost(job),
         "Time": describe.took(job),
-        "Try": "tried again by itself" if job.is_automatic_retry else "tried again" if job.retried_from else None,
+        "Started": "by itself, as the try before it had failed" if job.is_automatic_retry else None,
     }
     return {f":gray[{name}]": words.escape(value) for name, value in facts.items() if value}
 

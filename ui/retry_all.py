@@ -44,6 +44,11 @@ def _confirm(plan: RetryPlan) -> None:
     if not person.is_unmetered and plan.credits > person.available:
         sentence = "The newest come first. It stops when your credits are used up and says what is left."
         st.markdown(f":small[:gray[{sentence}]]")
+    if plan.refused:
+        sentence = "of them were refused for what they ask for, and may well be again."
+        if plan.refused == 1:
+            sentence = "of them was refused for what it asks for, and may well be again."
+        st.markdown(f":small[:gray[{words.number(plan.refused)} {sentence}]]")
     if plan.beyond:
         verb = "stays" if plan.beyond == 1 else "stay"
         st.markdown(f":small[:gray[{words.count(plan.beyond, 'older one')} {verb} for the next time.]]")

@@ -38,7 +38,7 @@ def test_captions_have_kind_length_and_age() -> None:
 
 def test_captions_say_what_was_tried_again() -> None:
     first = job(status="failed", outputs=(), retried_as=uuid4())
-    assert describe.caption(first, NOON, UTC) == "Image · Failed · tried again · 2 min ago"
+    assert describe.caption(first, NOON, UTC) == "Failed · tried again · 2 min ago"
     second = job(retried_from=first.id, is_automatic_retry=True)
     assert describe.caption(second, NOON, UTC) == "Image · tried again by itself · 2 min ago"
     by_hand = job(retried_from=first.id)
@@ -82,7 +82,7 @@ def test_the_story_of_a_try_that_nobody_asked_for() -> None:
         ({"status": "pending", "submit_attempted_at": None, "fal_request_id": None}, "Waiting to be sent"),
         (
             {"status": "pending", "fal_request_id": None},
-            "Looking for it at fal.ai · never sent twice",
+            "fal.ai did not answer clearly · we keep looking",
         ),
     ],
 )
@@ -105,6 +105,17 @@ def test_cost_says_how_sure_it_is() -> None:
     assert describe.cost(running()) == "about $0.006"
     assert describe.cost(job(cost_source="metered", actual_usd=Decimal("0.35"))) == "$0.35, metered by fal.ai"
     assert describe.cost(job(actual_usd=Decimal("0.35"))) == "$0.35, confirmed by fal.ai"
+    unbilled: dict[str, Any] = {"status": "failed", "actual_usd": Decimal(0), "cost_source": "estimated"}
+    assert describe.cost(job(**unbilled)) == "nothing"
+    assert describe.cost(job(**unbilled | {"actual_usd": None})) == "about $0.006"
+
+
+def test_what_was_tried_again_is_not_to_be_tried_again() -> None:
+    broken = "Something broke. Nothing was charged. Try again."
+    assert describe.trouble(job(status="failed", error_message=broken)) == broken
+    again = job(status="failed", error_message=broken, retried_as=uuid4())
+    assert describe.trouble(again) == "Something broke. Nothing was charged. It was tried again."
+    assert describe.trouble(job()) is None
 
 
 def test_credits_of_a_job() -> None:

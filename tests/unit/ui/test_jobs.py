@@ -1,7 +1,7 @@
 """The Jobs page: gallery and table, filters and pages, deep links, cancelling."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4, uuid5
 
@@ -79,13 +79,14 @@ def broken(**changes: Any) -> Job:
 
 
 def test_all_that_failed_is_tried_again_once_it_is_known_what_it_costs(studio: Studio, open_page: Open) -> None:
-    studio.finished = [broken() for _ in range(3)]
+    studio.finished = [broken(), broken(), broken(error_type="content_policy_violation")]
     app = open_page("jobs")
     assert not [button for button in app.button if button.key == "retry-all"]
     app.selectbox(key="jobs-status").select("failed").run()
     assert app.button(key="retry-all").label == "Try 3 again"
     app.button(key="retry-all").click().run()
     assert r"**3 credits** · about \$0\.018 · 80 credits left after" in words_on(app)
+    assert "1 of them was refused for what it asks for" in words_on(app)
     app.button(key="retry-all-go").click().run()
     assert [toast.value for toast in app.toast] == ["3 jobs are on the way."]
     assert len(studio.open) == 3
@@ -113,7 +114,7 @@ def test_a_failed_job_leads_to_its_next_try_instead_of_another_one(studio: Studi
     assert "Try again" not in [button.label for button in app.button]
     next(button for button in app.button if button.label == "Open the next try").click().run()
     assert app.query_params["job"] == str(second.id)
-    assert "tried again by itself" in words_on(app) + str([table.value for table in app.table])
+    assert "by itself, as the try before it had failed" in str([table.value for table in app.table])
     next(button for button in app.button if button.label == "Open the try before").click().run()
     assert app.query_params["job"] == str(first.id)
 
@@ -175,6 +176,26 @@ def test_trying_again_opens_the_new_job(studio: Studio, open_page: Open, monkeyp
     next(button for button in app.button if button.label == "Try again").click().run()
     assert app.query_params["job"] == str(studio.open[0].id)
     assert studio.open[0].retried_from == failed.id
+
+
+def test_what_fal_did_not_confirm_is_looked_for_and_never_sent_again(
+    studio: Studio, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = datetime.now(UTC) - timedelta(minutes=2)
+    lost = doubles.running(
+        status="pending", fal_request_id=None, submit_attempted_at=sent, submitted_at=None, started_at=None
+    )
+    studio.open = [lost]
+    monkeypatch.setattr(jobs, "check_again", lambda person, job_id: studio.get(person, job_id))
+    app = open_page("jobs")
+    assert "fal.ai did not answer clearly · we keep looking" in words_on(app).replace("\\", "")
+    app.button(key=f"check-{lost.id}").click().run()
+    assert [toast.value for toast in app.toast] == ["Nothing yet. We keep looking."]
+    studio.open = [replace(lost, submit_attempted_at=datetime.now(UTC))]
+    app.run()
+    assert "Being sent" in words_on(app)
+    assert not [button for button in app.button if button.label == "Check again"]
+    assert studio.submitted == []
 
 
 def test_cancelling_asks_and_says_so(studio: Studio, open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
