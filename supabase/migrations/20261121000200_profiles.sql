@@ -3,7 +3,7 @@
 create table public.profiles (
   user_id uuid primary key,
   email text not null,
-  full_name text not null default '' check (length(full_name) <= 120),
+  full_name text not null default '' check (length(full_name) <= 120 and full_name !~ '[[:cntrl:]\u202a-\u202e\u2066-\u2069]'),
   role text not null default 'user' check (role in ('user', 'admin')),
   is_approved boolean not null default false,
   approved_at timestamptz,
@@ -138,7 +138,8 @@ begin
   values (
     new.id,
     coalesce(new.email, ''),
-    left(trim(coalesce(new.raw_user_meta_data ->> 'full_name', '')), 120)
+    -- Whoever signs up without our page writes what they like: no line breaks, nothing that turns the line around.
+    left(trim(regexp_replace(coalesce(new.raw_user_meta_data ->> 'full_name', ''), '[[:cntrl:]\u202a-\u202e\u2066-\u2069]+', ' ', 'g')), 120)
   );
   insert into public.credit_accounts (user_id) values (new.id);
   return new;

@@ -124,6 +124,7 @@ FAULTS = {
         "alter table public.credit_entries disable trigger append_only",
         "credit_entries without append_only",
     ),
+    "table_is_published": ("create publication supabase_realtime for table public.profiles", "profiles"),
 }
 # Faults that cannot be made here, and why their rule is still believed.
 NOT_MADE = {"unused_replication_slot": "slots need wal_level = logical and outlive the transaction"}

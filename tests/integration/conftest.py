@@ -11,6 +11,7 @@ import pytest
 from supabase import Client, ClientOptions, create_client
 from tests.conftest import FalSimulator, Serve, SupabaseStack
 from tests.integration.atelier import Atelier, Companion, Hands, opened
+from tests.integration.world import world_fixture  # noqa: F401
 
 
 @dataclass(frozen=True)

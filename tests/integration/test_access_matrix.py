@@ -1,17 +1,13 @@
 """What everybody may do through the API is what `access_matrix.txt` says, line by line, and nothing is left unsaid."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import httpx
-import pytest
 from psycopg import sql
 
-from local import supabase
-from local.ports import free_port
-from local.secrets import Secrets
 from tests.integration.storage_deeds import DEEDS, Store
-from tests.integration.world import PERSONAS, World, inhabited
+from tests.integration.world import PERSONAS, World
 
 Matrix = dict[str, dict[str, dict[str, str]]]
 MATRIX_FILE = Path(__file__).with_name("access_matrix.txt")
@@ -56,21 +52,6 @@ def read_matrix() -> Matrix:
 
 
 MATRIX = read_matrix()
-
-
-@pytest.fixture(scope="module")
-def world(
-    secrets: Secrets, new_database: Callable[[], str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[World]:
-    folder = tmp_path_factory.mktemp("matrix")
-    keys = supabase.Keys(secrets.publishable_key, secrets.secret_key, secrets.jwt_secret)
-    server = supabase.Lite(folder, free_port(), new_database(), keys, folder / "supabase.log")
-    try:
-        server.start()
-        with inhabited(server) as world:
-            yield world
-    finally:
-        server.stop()
 
 
 def names(world: World, query: str) -> list[str]:

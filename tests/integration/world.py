@@ -3,7 +3,7 @@
 Of its own, because the tests call every function there is, with the secret key as well.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,8 +11,11 @@ from decimal import Decimal
 from uuid import UUID, uuid4
 
 import httpx
+import pytest
 
 from local import supabase
+from local.ports import free_port
+from local.secrets import Secrets
 from tests.database import campaigns
 from tests.database.books import Books, event, opened
 from tests.database.payments import Shop
@@ -145,3 +148,18 @@ def inhabited(server: supabase.Lite) -> Iterator[World]:
         # Nobody loses an approval in the product; here, so that somebody unapproved has something to look for.
         books.owner.execute("update profiles set is_approved = false where user_id = %s", (world.people["unapproved"],))
         yield world
+
+
+@pytest.fixture(name="world", scope="module")
+def world_fixture(
+    secrets: Secrets, new_database: Callable[[], str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[World]:
+    folder = tmp_path_factory.mktemp("world")
+    keys = supabase.Keys(secrets.publishable_key, secrets.secret_key, secrets.jwt_secret)
+    server = supabase.Lite(folder, free_port(), new_database(), keys, folder / "supabase.log")
+    try:
+        server.start()
+        with inhabited(server) as world:
+            yield world
+    finally:
+        server.stop()

@@ -206,7 +206,7 @@ def grant(cast: Cast, _world: World, a: int, b: int) -> Deed:
 
 
 def waive(cast: Cast, _world: World, a: int, b: int) -> Deed:
-    name, amount, key = person(a), 1 + b % 30, f"waiver {a // 12 % 4} {b % 30}"
+    name, amount, key = person(a), 1 + b % 3, f"waiver {a // 12 % 8} {b % 3}"
     return _by_admin(
         cast,
         f"{name} is forgiven {amount}",
