@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test check audit format setup status chaos nightly pictures db-reset lock
+.PHONY: help run test check audit bench format setup status chaos nightly pictures db-reset lock
 
 PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
@@ -59,6 +59,11 @@ nightly: ## the books against their model: thousands of steps, with races and cr
 	$(need_python)
 	@$(PYTHON) -m local.bootstrap dev
 	@HYPOTHESIS_PROFILE=nightly $(VENV) -m pytest -s tests/database/test_model.py
+
+bench: ## measure speed on made histories (minutes): ARGS='--jobs 100000 --lines submit,webhook'
+	$(need_python)
+	@$(PYTHON) -m local.bootstrap dev
+	@$(VENV) -m bench $(ARGS)
 
 pictures: ## make the screenshots in docs/ anew, by the browser tests
 	$(need_python)

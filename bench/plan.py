@@ -1,0 +1,22 @@
+"""Which lines there are, in the order in which they are measured."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bench.lines import submit, webhook
+from bench.report import Result
+from bench.studio import Machine
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """`measure` takes the machine and the size of the large history."""
+
+    what: str
+    measure: Callable[[Machine, int], list[Result]]
+
+
+LINES: dict[str, Line] = {
+    "submit": Line("submitting a job", submit.measure),
+    "webhook": Line("taking webhooks, alone and from many senders", webhook.measure),
+}
