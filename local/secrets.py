@@ -1,6 +1,7 @@
 """The secrets of one machine: made once, kept in `secrets.json` (mode 600), never printed but for the demo sign-ins."""
 
 import base64
+import fcntl
 import hashlib
 import json
 import os
@@ -50,7 +51,17 @@ class Secrets:
 
 
 def load(path: Path, emails: tuple[str, ...] = ()) -> Secrets:
-    """Read the secrets, making those that are missing. Raises `LocalError` when the file is not what it should be."""
+    """Read the secrets, making those that are missing. Raises `LocalError` when the file is not what it should be.
+
+    One process at a time: `status` may ask in the very moment in which the first `run` makes them.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_suffix(".lock").open("w", encoding="utf-8") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)  # until the file is closed
+        return _load(path, emails)
+
+
+def _load(path: Path, emails: tuple[str, ...]) -> Secrets:
     stored: dict[str, Any] = {}
     if path.exists():
         try:
@@ -72,7 +83,6 @@ def load(path: Path, emails: tuple[str, ...] = ()) -> Secrets:
 
 def _write(path: Path, values: dict[str, object]) -> None:
     """One rename, so that no reader sees half a file; readable by its owner only from its first byte."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(".tmp")
     draft.unlink(missing_ok=True)
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
