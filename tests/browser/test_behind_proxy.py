@@ -192,7 +192,7 @@ def test_a_person_works_as_without_it(proxy: Proxy, site: Site, browser: Browser
     page.wait_for_url(f"{proxy.https}/credits")
     settle(page)
     expect(page.get_by_role("heading", name="Credits", level=1)).to_be_visible()
-    cookie = next(cookie for cookie in context.cookies() if cookie["name"] == "atelier_session")
+    cookie = next(cookie for cookie in context.cookies() if cookie["name"] == "__Host-atelier_session")
     assert (cookie["secure"], cookie["httpOnly"], cookie["sameSite"]) == (True, True, "Lax")
     page.get_by_role("link", name="Generate").first.click()  # over the websocket, without loading the page anew
     expect(page.get_by_role("textbox", name="Prompt")).to_be_visible()
