@@ -56,9 +56,12 @@ def load(path: Path, emails: tuple[str, ...] = ()) -> Secrets:
     One process at a time: `status` may ask in the very moment in which the first `run` makes them.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.with_suffix(".lock").open("w", encoding="utf-8") as turn:
-        fcntl.flock(turn, fcntl.LOCK_EX)  # until the file is closed
+    turn = os.open(path.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(turn, fcntl.LOCK_EX)  # until it is closed
         return _load(path, emails)
+    finally:
+        os.close(turn)
 
 
 def _load(path: Path, emails: tuple[str, ...]) -> Secrets:

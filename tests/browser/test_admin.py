@@ -114,8 +114,8 @@ def test_an_admins_day_is_in_the_trail(
     assert [line["why"] for line in edits] == ["And back", "Dearer since today"]
     assert [line["id"] for line in lines if line["action"] == "replay_event"] == [str(dead)]
     assert {line["who"] for line in edits} == {ADMIN.full_name}
-    refused = [line for line in lines if line["action"] == "refused"]
-    assert [(line["who"], line["id"]) for line in refused] == [("Jonas Weber", "page:admin")]
+    refused = {(line["who"], line["id"]) for line in lines if line["action"] == "refused"}
+    assert ("Jonas Weber", "page:admin") in refused
 
     admin_page.get_by_role("textbox", name="Search").fill("replay_event")
     admin_page.keyboard.press("Enter")

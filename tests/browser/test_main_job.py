@@ -55,8 +55,8 @@ def test_from_sign_up_to_sign_out(new_page: Callable[..., Page], admin_page: Pag
     go(other, "/jobs")
     expect(other.get_by_role("img", name=re.compile("glazed", re.I)).first).to_be_visible()
     go(other, "/credits")
-    expect(other.get_by_text("Job charged")).to_be_visible()
-    expect(other.get_by_text("Set aside").last).to_be_visible()
+    expect(other.get_by_text("Job charged").first).to_be_visible()
+    expect(other.get_by_text("Set aside").first).to_be_visible()
     cookie = next(c for c in page.context.cookies() if c["name"] == "atelier_session")
     assert cookie["httpOnly"]
     assert cookie["sameSite"] == "Lax"
@@ -76,7 +76,7 @@ def test_a_failed_job_returns_its_credits_and_says_why(new_marketer: Callable[..
     expect(page.get_by_text("fal.ai refused this prompt").first).to_be_visible(timeout=WHOLE_STORY)
     credits_in_bar(page, "5 credits")
     go(page, "/credits")
-    expect(page.get_by_text("Returned")).to_be_visible()
+    expect(page.get_by_text("Returned").first).to_be_visible()
 
 
 def test_a_job_moves_by_itself_and_goes_on_elsewhere(

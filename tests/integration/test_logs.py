@@ -279,7 +279,8 @@ def test_every_line_of_ours_is_one_json_object_with_time_level_and_event(run: Ru
 
 def test_the_log_tells_what_happened_by_job_and_request(run: Run) -> None:
     assert {line["job_id"] for line in run.lines("job_created")} == set(run.job_ids)
-    webhooks = run.lines("webhook")
+    # not those about jobs of earlier tests, which the simulated fal.ai still owed somebody
+    webhooks = [line for line in run.lines("webhook") if line["job_id"] in run.job_ids]
     assert {line["request_id"] for line in webhooks} <= set(run.request_ids)
     assert len({line["job_id"] for line in webhooks}) >= len(PROMPTS) - 2
     assert {line["result"] for line in webhooks} >= {"settled", "repeat"}
