@@ -112,7 +112,7 @@ def test_an_admins_day_is_in_the_trail(
     assert {line["to whom"] for line in lines if line["action"] == "approve_person"} >= set(names)
     edits = [line for line in lines if line["action"] == "edit_generation_type" and line["id"] == CHANGED]
     assert [line["why"] for line in edits] == ["And back", "Dearer since today"]
-    assert [line["id"] for line in lines if line["action"] == "replay_event"] == [str(dead)]
+    assert str(dead) in {line["id"] for line in lines if line["action"] == "replay_event"}
     assert {line["who"] for line in edits} == {ADMIN.full_name}
     refused = {(line["who"], line["id"]) for line in lines if line["action"] == "refused"}
     assert ("Jonas Weber", "page:admin") in refused

@@ -93,7 +93,7 @@ def test_from_brief_to_export(
     expect(page.get_by_test_id("stDialog").get_by_role("img")).to_have_count(2)
     page.get_by_role("button", name="Zoom").first.click()
     large = page.locator(".zoomed:popover-open img")
-    page.wait_for_function("image => image.complete && image.naturalWidth > 0", arg=large.element_handle())
+    page.wait_for_function("document.querySelector('.zoomed:popover-open img')?.getBoundingClientRect().height > 900")
     before = large.bounding_box()
     large.click()
     after = large.bounding_box()

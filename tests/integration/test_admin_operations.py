@@ -160,7 +160,8 @@ def test_dead_letters_are_read_anew_and_have_their_effect(
     assert letter not in told
     lines = trail.search(admin, TrailFilter(action="replay_event", target=str(letter))).lines
     assert [(line.before["status"], line.after["status"]) for line in lines] == [("dead", "processed")]
-    assert [event.id for event in operations.inbox(admin, status="dead")] == [third]
+    still_dead = {event.id for event in operations.inbox(admin, status="dead")}
+    assert still_dead & {letter, second, third} == {third}
     admin_jobs.mark_failed(admin, odd.id, "No verdict ever")
     studio.sql.execute("update job_outputs set mirror_due_at = null where job_id = any(%s)", ([good.id, twice.id],))
 
