@@ -193,15 +193,18 @@ create table public.spend_daily (
   day date not null,
   user_id uuid not null references public.profiles (user_id),
   generation_type text not null references public.generation_types (generation_type),
+  campaign_id uuid, -- of the campaign that the jobs were for; its table comes later
   jobs int not null default 0,
   failures int not null default 0,
   credits int not null default 0,
   estimated_usd numeric(14, 6) not null default 0,
   spent_usd numeric(14, 6) not null default 0,
   seconds numeric(14, 3) not null default 0,
-  primary key (day, user_id, generation_type)
+  -- a key with an empty part cannot be a primary key: a number takes its place, the rule itself is the unique index
+  id bigint generated always as identity primary key
 );
 comment on table public.spend_daily is 'Rollup of generation_logs per day of the team''s timezone, written in the same transaction as the log.';
+create unique index spend_daily_key on public.spend_daily (day, user_id, generation_type, campaign_id) nulls not distinct;
 create index spend_daily_user on public.spend_daily (user_id, day);
 create index spend_daily_type on public.spend_daily (generation_type);
 alter table public.spend_daily enable row level security;
@@ -224,11 +227,11 @@ begin
   );
   if p_billed_at is not null then
     insert into public.spend_daily as daily
-      (day, user_id, generation_type, jobs, failures, credits, estimated_usd, spent_usd, seconds)
+      (day, user_id, generation_type, campaign_id, jobs, failures, credits, estimated_usd, spent_usd, seconds)
     values (
-      private.team_day(p_billed_at), p_job.user_id, p_job.generation_type,
+      private.team_day(p_billed_at), p_job.user_id, p_job.generation_type, p_job.campaign_id,
       p_ended, p_failed, p_credits, p_estimated_usd, p_spent_usd, coalesce(p_seconds, 0))
-    on conflict (day, user_id, generation_type) do update set
+    on conflict (day, user_id, generation_type, campaign_id) do update set
       jobs = daily.jobs + excluded.jobs,
       failures = daily.failures + excluded.failures,
       credits = daily.credits + excluded.credits,

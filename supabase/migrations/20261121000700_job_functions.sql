@@ -51,19 +51,19 @@ begin
     room := p_cap - private.spent_this_month(p_user) - private.open_estimates(p_user);
     if p_usd > room then
       perform private.refuse(402, 'MONTHLY_CAP',
-        format('This would pass your monthly limit of $%s. $%s is left this month.', round(p_cap, 2), greatest(round(room, 2), 0)),
+        format('This would pass your monthly limit of %s. %s is left this month.', private.usd(p_cap), private.usd(greatest(room, 0))),
         jsonb_build_object('cap', p_cap::text, 'left', room::text));
     end if;
   end if;
   if settings.block_at_zero then
     -- One at a time: two creates must not both see the last dollar.
     perform pg_advisory_xact_lock(hashtext('atelier.team_budget'));
-    select * into snapshot from public.budget_snapshots where scope = 'team' order by id desc limit 1;
+    select * into snapshot from public.budget_snapshots where scope = 'team' and user_id is null order by id desc limit 1;
     if snapshot.amount_usd is not null then
       room := snapshot.amount_usd - private.spent_since(snapshot.created_at) - private.open_estimates();
       if p_usd > room then
         perform private.refuse(402, 'TEAM_BUDGET',
-          format('The team''s budget does not cover this: $%s is left, open jobs included. Ask an admin.', greatest(round(room, 2), 0)),
+          format('The team''s budget does not cover this: %s is left, open jobs included. Ask an admin.', private.usd(greatest(room, 0))),
           jsonb_build_object('left', room::text));
       end if;
     end if;

@@ -107,13 +107,17 @@ declare
   outcome text;
   problem text;
 begin
-  -- All locks first and in order, so that two batches never wait for each other in a circle.
+  -- All locks first: jobs, accounts, clips, each in the order of their ids, so that two batches never wait for each other in a circle.
   perform 1 from public.generation_jobs j
   where j.id in (select private.as_uuid(e ->> 'job') from jsonb_array_elements(p_events) e) order by j.id for no key update;
   perform 1 from public.credit_accounts a
   where a.user_id in (select j.user_id from public.generation_jobs j
                       where j.id in (select private.as_uuid(e ->> 'job') from jsonb_array_elements(p_events) e))
   order by a.user_id for no key update;
+  perform 1 from public.campaign_clips k
+  where k.id in (select j.clip_id from public.generation_jobs j
+                 where j.id in (select private.as_uuid(e ->> 'job') from jsonb_array_elements(p_events) e))
+  order by k.id for no key update;
   for event in
     select e from jsonb_array_elements(p_events) e order by e ->> 'job', e ->> 'event_key'
   loop

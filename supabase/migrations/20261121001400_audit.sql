@@ -74,21 +74,6 @@ language sql stable security definer set search_path = '' as $$
 $$;
 comment on function private.audit_spend is 'Violations between what jobs cost and their history.';
 
-create function private.audit_rollup() returns table (rule text, subject text, problem text)
-language sql stable security definer set search_path = '' as $$
-  select 'rollup_is_sum_of_history', format('%s %s %s', coalesce(d.day, l.day), coalesce(d.user_id, l.user_id), coalesce(d.generation_type, l.generation_type)),
-         format('rollup $%s for %s jobs, history $%s for %s', d.spent_usd, d.jobs, l.spent_usd, l.jobs)
-  from public.spend_daily d
-  full join (
-    select private.team_day(billed_at) as day, user_id, generation_type, sum(ended) as jobs, sum(failed) as failures,
-           sum(credits) as credits, sum(estimated_usd) as estimated_usd, sum(spent_usd) as spent_usd, sum(coalesce(seconds, 0)) as seconds
-    from public.generation_logs where billed_at is not null group by 1, 2, 3
-  ) l using (day, user_id, generation_type)
-  where (d.jobs, d.failures, d.credits, d.estimated_usd, d.spent_usd, d.seconds)
-        is distinct from (l.jobs, l.failures, l.credits, l.estimated_usd, l.spent_usd, l.seconds)
-$$;
-comment on function private.audit_rollup is 'Days on which spend_daily is not the sum of the history.';
-
 create function public.audit_books() returns table (rule text, subject text, problem text)
 language plpgsql stable security definer set search_path = '' as $$
 declare

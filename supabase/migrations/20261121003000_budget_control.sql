@@ -68,7 +68,7 @@ end $$;
 comment on function private.team_state is
   'The team''s balance for an approved, active person; without one what was spent this month, by the team for admins and by oneself for others.';
 
-create or replace function private.budget_state(p_user uuid) returns jsonb
+create function private.budget_state(p_user uuid) returns jsonb
 language sql stable security definer set search_path = '' as $$
   select case when p_user is null then '{"spent": "0"}' else coalesce(private.balance_state(p_user), private.team_state(p_user)) end
 $$;
@@ -88,7 +88,7 @@ begin
 end $$;
 comment on function private.check_amount is 'Refuses an amount of dollars that a person cannot mean; an empty one passes.';
 
-create or replace function public.set_team_balance(p_actor uuid, p_amount numeric) returns jsonb
+create function public.set_team_balance(p_actor uuid, p_amount numeric) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare
   before_state jsonb;
@@ -102,6 +102,7 @@ begin
   return private.team_state(p_actor);
 end $$;
 comment on function public.set_team_balance is 'An admin enters the balance read at fal.ai, USD; null clears it. Returns the team''s state.';
+grant execute on function public.set_team_balance(uuid, numeric) to service_role;
 
 create function public.set_own_balance(p_actor uuid, p_amount numeric) returns jsonb
 language plpgsql security definer set search_path = '' as $$
@@ -221,43 +222,6 @@ begin
 end $$;
 comment on function public.set_block_at_zero is 'An admin decides whether new jobs are refused once the team''s balance is used up.';
 grant execute on function public.set_block_at_zero(uuid, boolean) to service_role;
-
-create or replace function private.check_limits(p_user uuid, p_cap numeric, p_usd numeric) returns void
-language plpgsql security definer set search_path = '' as $$
-declare
-  settings private.team_settings;
-  snapshot public.budget_snapshots;
-  room numeric;
-begin
-  select * into settings from private.team_settings;
-  if (select count(*) from public.generation_jobs
-      where user_id = p_user and status in ('pending', 'submitted', 'in_progress')) >= settings.max_open_jobs then
-    perform private.refuse(429, 'TOO_MANY_OPEN_JOBS',
-      format('You have %s jobs running, the most that one person may. Wait for one to finish, or cancel one.', settings.max_open_jobs),
-      jsonb_build_object('limit', settings.max_open_jobs));
-  end if;
-  if p_cap is not null then
-    room := p_cap - private.spent_this_month(p_user) - private.open_estimates(p_user);
-    if p_usd > room then
-      perform private.refuse(402, 'MONTHLY_CAP',
-        format('This would pass your monthly limit of %s. %s is left this month.', private.usd(p_cap), private.usd(greatest(room, 0))),
-        jsonb_build_object('cap', p_cap::text, 'left', room::text));
-    end if;
-  end if;
-  if settings.block_at_zero then
-    -- One at a time: two creates must not both see the last dollar.
-    perform pg_advisory_xact_lock(hashtext('atelier.team_budget'));
-    select * into snapshot from public.budget_snapshots where scope = 'team' and user_id is null order by id desc limit 1;
-    if snapshot.amount_usd is not null then
-      room := snapshot.amount_usd - private.spent_since(snapshot.created_at) - private.open_estimates();
-      if p_usd > room then
-        perform private.refuse(402, 'TEAM_BUDGET',
-          format('The team''s budget does not cover this: %s is left, open jobs included. Ask an admin.', private.usd(greatest(room, 0))),
-          jsonb_build_object('left', room::text));
-      end if;
-    end if;
-  end if;
-end $$;
 
 -- ---------------------------------------------------------------------------------------------------------------
 -- The budget page in one call

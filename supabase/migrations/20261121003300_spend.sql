@@ -3,45 +3,6 @@
 -- ---------------------------------------------------------------------------------------------------------------
 -- Rebuilding the rollup from the history
 -- ---------------------------------------------------------------------------------------------------------------
-create function private.rollup_differences() returns table (
-  day date, user_id uuid, generation_type text, had jsonb, should jsonb
-) language sql stable security definer set search_path = '' as $$
-  select day, user_id, generation_type,
-         case when d.jobs is not null then to_jsonb(d) - array['day', 'user_id', 'generation_type'] end,
-         case when l.jobs is not null then to_jsonb(l) - array['day', 'user_id', 'generation_type'] end
-  from public.spend_daily d
-  full join (
-    select (billed_at at time zone (select timezone from private.team_settings))::date as day, user_id, generation_type,
-           sum(ended)::int as jobs, sum(failed)::int as failures, sum(credits)::int as credits, sum(estimated_usd) as estimated_usd,
-           sum(spent_usd) as spent_usd, sum(coalesce(seconds, 0)) as seconds
-    from public.generation_logs where billed_at is not null group by 1, 2, 3
-  ) l using (day, user_id, generation_type)
-  where (d.jobs, d.failures, d.credits, d.estimated_usd, d.spent_usd, d.seconds)
-        is distinct from (l.jobs, l.failures, l.credits, l.estimated_usd, l.spent_usd, l.seconds)
-$$;
-comment on function private.rollup_differences is 'Where the rollup is not the sum of the history: what it has and what it should have.';
-
-create function private.repair_rollup() returns jsonb
-language plpgsql security definer set search_path = '' as $$
-declare
-  found_differences jsonb;
-begin
-  -- In the order in which every writer takes them: whoever writes now ends first, the next one waits.
-  lock table public.generation_logs in share row exclusive mode;
-  lock table public.spend_daily in share row exclusive mode;
-  select coalesce(jsonb_agg(to_jsonb(r) order by r.day, r.user_id, r.generation_type), '[]') into found_differences
-  from private.rollup_differences() r;
-  delete from public.spend_daily d using jsonb_to_recordset(found_differences) as r(day date, user_id uuid, generation_type text)
-  where d.day = r.day and d.user_id = r.user_id and d.generation_type = r.generation_type;
-  insert into public.spend_daily (day, user_id, generation_type, jobs, failures, credits, estimated_usd, spent_usd, seconds)
-  select r.day, r.user_id, r.generation_type, (r.should ->> 'jobs')::int, (r.should ->> 'failures')::int, (r.should ->> 'credits')::int,
-         (r.should ->> 'estimated_usd')::numeric, (r.should ->> 'spent_usd')::numeric, (r.should ->> 'seconds')::numeric
-  from jsonb_to_recordset(found_differences) as r(day date, user_id uuid, generation_type text, should jsonb)
-  where r.should is not null;
-  return found_differences;
-end $$;
-comment on function private.repair_rollup is 'Makes the rollup the sum of the history again, while no job can end; returns what was different.';
-
 create function public.rebuild_spend_daily() returns jsonb
 language plpgsql security definer set search_path = '' as $$
 begin
@@ -153,12 +114,21 @@ begin
                  sum(spent_usd) as spent
           from public.spend_daily where day between p_from and p_to and (p_user is null or user_id = p_user) group by 1, 2) s
     join public.profiles p using (user_id);
+  elsif p_by = 'campaign' then
+    select jsonb_agg(jsonb_build_object(
+      'day', s.day, 'key', coalesce(s.campaign_id::text, ''), 'label', coalesce(c.name, 'No campaign'), 'media_kind', null, 'jobs', s.jobs,
+      'failures', s.failures, 'credits', s.credits, 'estimated', s.estimated::text, 'spent', s.spent::text)
+      order by s.day, c.name nulls last, s.campaign_id) into days
+    from (select day, campaign_id, sum(jobs) as jobs, sum(failures) as failures, sum(credits) as credits, sum(estimated_usd) as estimated,
+                 sum(spent_usd) as spent
+          from public.spend_daily where day between p_from and p_to and (p_user is null or user_id = p_user) group by 1, 2) s
+    left join public.campaigns c on c.id = s.campaign_id;
   else
-    perform private.refuse(422, 'INVALID_INPUT', 'Spend can be shown by type or by person.', '{"field": "by"}');
+    perform private.refuse(422, 'INVALID_INPUT', 'Spend can be shown by type, by person or by campaign.', '{"field": "by"}');
   end if;
   return coalesce(days, '[]');
 end $$;
-comment on function private.spend_days is 'What each day of a span cost, by type or by person, from the rollup: of one person or (null) all. USD as text.';
+comment on function private.spend_days is 'What each day of a span cost, by type, by person or by campaign, from the rollup: of one person or (null) all. USD as text.';
 
 create function public.spend_report(
   p_actor uuid, p_from date, p_to date, p_before_from date, p_before_to date, p_by text default 'type', p_failures int default 50

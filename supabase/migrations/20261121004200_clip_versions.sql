@@ -187,30 +187,3 @@ end $$;
 comment on function public.make_version_current is
   'Goes back (or forward) to a version of a step; p_output chooses among several pictures of it. No version is changed or lost by it.';
 grant execute on function public.make_version_current(uuid, uuid, int) to service_role;
-
--- ---------------------------------------------------------------------------------------------------------------
--- Verdicts in batches: the clips are locked beforehand too
--- ---------------------------------------------------------------------------------------------------------------
-alter function public.receive_fal_events(jsonb, int) rename to apply_fal_events;
-revoke execute on function public.apply_fal_events(jsonb, int) from service_role;
-alter function public.apply_fal_events(jsonb, int) set schema private;
-
-create function public.receive_fal_events(p_events jsonb, p_max_attempts int default 10) returns jsonb
-language plpgsql security definer set search_path = '' as $$
-begin
-  -- Jobs, accounts, clips, each in the order of their ids, so that two batches never wait for each other in a circle.
-  perform 1 from public.generation_jobs j
-  where j.id in (select private.as_uuid(e ->> 'job') from jsonb_array_elements(p_events) e) order by j.id for no key update;
-  perform 1 from public.credit_accounts a
-  where a.user_id in (select j.user_id from public.generation_jobs j
-                      where j.id in (select private.as_uuid(e ->> 'job') from jsonb_array_elements(p_events) e))
-  order by a.user_id for no key update;
-  perform 1 from public.campaign_clips k
-  where k.id in (select j.clip_id from public.generation_jobs j
-                 where j.id in (select private.as_uuid(e ->> 'job') from jsonb_array_elements(p_events) e))
-  order by k.id for no key update;
-  return private.apply_fal_events(p_events, p_max_attempts);
-end $$;
-comment on function public.receive_fal_events is
-  'Stores and applies verified calls of fal.ai, several in one transaction, each on its own: [{event_key, event_type, request_id, job, account_id, verdict, headers, payload, queue_url}] gives {event_key: result}. A failing effect is recorded as failed, as dead after p_max_attempts.';
-grant execute on function public.receive_fal_events(jsonb, int) to service_role;

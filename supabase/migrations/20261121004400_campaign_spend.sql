@@ -1,44 +1,10 @@
 -- Spend per campaign: one more key of the rollup, written and audited like the others.
 
-alter table public.spend_daily add column campaign_id uuid references public.campaigns (id);
+alter table public.spend_daily add foreign key (campaign_id) references public.campaigns (id);
 comment on column public.spend_daily.campaign_id is 'The campaign that the jobs were for; empty for jobs of no campaign.';
--- A key with an empty part cannot be a primary key: a number takes its place, the rule itself is the unique index.
-alter table public.spend_daily drop constraint spend_daily_pkey;
-alter table public.spend_daily add column id bigint generated always as identity primary key;
-create unique index spend_daily_key on public.spend_daily (day, user_id, generation_type, campaign_id) nulls not distinct;
 create index spend_daily_campaign on public.spend_daily (campaign_id, day) where campaign_id is not null;
 
-create or replace function private.log_job(
-  p_job public.generation_jobs, p_event text, p_message text default null, p_source text default null,
-  p_credits int default 0, p_estimated_usd numeric default 0, p_spent_usd numeric default 0,
-  p_seconds numeric default null, p_ended int default 0, p_failed int default 0, p_billed_at timestamptz default null
-) returns void language plpgsql security definer set search_path = '' as $$
-begin
-  insert into public.generation_logs (
-    job_id, user_id, generation_type, event, message, source, credits, estimated_usd, spent_usd, cost_source,
-    seconds, ended, failed, billed_at
-  ) values (
-    p_job.id, p_job.user_id, p_job.generation_type, p_event, p_message, p_source, p_credits, p_estimated_usd,
-    p_spent_usd, case when p_billed_at is not null then p_job.cost_source end, p_seconds, p_ended, p_failed, p_billed_at
-  );
-  if p_billed_at is not null then
-    insert into public.spend_daily as daily
-      (day, user_id, generation_type, campaign_id, jobs, failures, credits, estimated_usd, spent_usd, seconds)
-    values (
-      private.team_day(p_billed_at), p_job.user_id, p_job.generation_type, p_job.campaign_id,
-      p_ended, p_failed, p_credits, p_estimated_usd, p_spent_usd, coalesce(p_seconds, 0))
-    on conflict (day, user_id, generation_type, campaign_id) do update set
-      jobs = daily.jobs + excluded.jobs,
-      failures = daily.failures + excluded.failures,
-      credits = daily.credits + excluded.credits,
-      estimated_usd = daily.estimated_usd + excluded.estimated_usd,
-      spent_usd = daily.spent_usd + excluded.spent_usd,
-      seconds = daily.seconds + excluded.seconds;
-  end if;
-end $$;
-
 -- Repairs of the rollup know the campaign too: a job's is fixed before it is sent, so the history finds it through the job.
-drop function private.rollup_differences();
 create function private.rollup_differences() returns table (
   day date, user_id uuid, generation_type text, campaign_id uuid, had jsonb, should jsonb
 ) language sql stable security definer set search_path = '' as $$
@@ -59,7 +25,7 @@ create function private.rollup_differences() returns table (
 $$;
 comment on function private.rollup_differences is 'Where the rollup is not the sum of the history: what it has and what it should have.';
 
-create or replace function private.repair_rollup() returns jsonb
+create function private.repair_rollup() returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare
   found_differences jsonb;
@@ -80,6 +46,7 @@ begin
   where r.should is not null;
   return found_differences;
 end $$;
+comment on function private.repair_rollup is 'Makes the rollup the sum of the history again, while no job can end; returns what was different.';
 
 create function public.spend_by_campaign(p_actor uuid, p_from date, p_to date) returns jsonb
 language plpgsql stable security definer set search_path = '' as $$

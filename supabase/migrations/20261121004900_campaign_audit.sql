@@ -31,7 +31,7 @@ language sql stable security definer set search_path = '' as $$
 $$;
 comment on function private.audit_campaigns is 'Violations of what clips, versions, runs and jobs must agree on; the same columns as audit_books.';
 
-create or replace function private.audit_rollup() returns table (rule text, subject text, problem text)
+create function private.audit_rollup() returns table (rule text, subject text, problem text)
 language sql stable security definer set search_path = '' as $$
   select 'rollup_is_sum_of_history', format('%s %s %s', r.day, r.user_id, r.generation_type) || coalesce(' ' || r.campaign_id, ''),
          format('rollup $%s for %s jobs, history $%s for %s', r.had ->> 'spent_usd', r.had ->> 'jobs', r.should ->> 'spent_usd', r.should ->> 'jobs')
