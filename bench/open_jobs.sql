@@ -1,22 +1,20 @@
 -- As `jobs.submit` and `sending.send` would have left them: each job through the functions of the product.
-create function pg_temp.open_jobs(p_batch text, p_count int, p_people int, p_fal text, p_check_seconds int) returns void
+create function pg_temp.open_jobs(p_batch text, p_count int, p_emails text[], p_fal text, p_check_seconds int) returns void
 language plpgsql as $$
 declare
-  people uuid[];
+  people uuid[] := (select array_agg(user_id order by email) from public.profiles where email = any (p_emails));
   job uuid;
   request text;
   address text;
 begin
   update private.team_settings set max_open_jobs = 1000000;
-  select array_agg(user_id order by email) into people
-  from (select user_id, email from public.profiles where email like 'person%@bench.example' and role = 'user' order by email limit p_people) p;
-  perform private.post_entry(person, 'grant', p_count / p_people + 1, p_batch || ':' || person, p_reason => 'For a measurement')
+  perform private.post_entry(person, 'grant', p_count / cardinality(people) + 1, p_batch || ':' || person, p_reason => 'For a measurement')
   from unnest(people) person;
   for n in 1..p_count loop
     job := md5(p_batch || ' ' || n)::uuid;
     request := md5(p_batch || ' request ' || n)::uuid::text;
     address := p_fal || '/fal-ai/flux/requests/' || request;
-    perform public.create_job(job, people[1 + n % p_people], 'image_flux_schnell', '{"prompt": "A measured cup"}', 'A measured cup',
+    perform public.create_job(job, people[1 + n % cardinality(people)], 'image_flux_schnell', '{"prompt": "A measured cup"}', 'A measured cup',
                               1, null, 2, 0.003, 900);
     perform public.begin_submit(job, 1800, 3600);
     perform public.record_submitted(job, request, address || '/status', address, address || '/cancel', 0, p_check_seconds);

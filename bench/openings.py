@@ -1,5 +1,6 @@
 """Jobs that are open at fal.ai, made by the functions of the product, and ended again the same way."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -13,6 +14,9 @@ from public.generation_jobs where status in ('pending', 'submitted', 'in_progres
 """
 
 
+MARKETERS = tuple(f"person{number}@bench.example" for number in range(101) if number != 1)  # 1 is the admin
+
+
 @dataclass(frozen=True, slots=True)
 class Opening:
     """One open job and the request that fal.ai would have for it."""
@@ -21,14 +25,16 @@ class Opening:
     request: str
 
 
-def open_jobs(studio: Studio, count: int, *, people: int = 100, check_seconds: int = 3600) -> list[Opening]:
-    """Open jobs of so many people, in turn; the worker does not look at them before `check_seconds`."""
+def open_jobs(
+    studio: Studio, count: int, *, emails: Sequence[str] = MARKETERS, check_seconds: int = 3600
+) -> list[Opening]:
+    """Open jobs of these people, in turn; the worker does not look at them before `check_seconds`."""
     batch = f"batch-{uuid4().hex[:8]}"
     with studio.sql() as sql:
         sql.execute(_MAKE.encode())
         sql.execute(
             "select pg_temp.open_jobs(%s, %s, %s, %s, %s)",
-            (batch, count, people, studio.url("LOCAL_FAL_PORT"), check_seconds),
+            (batch, count, list(emails), studio.url("LOCAL_FAL_PORT"), check_seconds),
         )
         sql.execute("drop function pg_temp.open_jobs")
         rows = sql.execute(

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bench.lines import submit, webhook
+from bench.lines import crowd, pages, submit, webhook
 from bench.report import Result
 from bench.studio import Machine
 
@@ -19,4 +19,6 @@ class Line:
 LINES: dict[str, Line] = {
     "submit": Line("submitting a job", submit.measure),
     "webhook": Line("taking webhooks, alone and from many senders", webhook.measure),
+    "pages": Line("each page at both sizes, and its round trips", pages.measure),
+    "crowd": Line("a hundred people with Jobs open; memory of a session", crowd.measure),
 }

@@ -112,6 +112,10 @@ class Studio:
         child.stop()
         self.children.remove(child)
 
+    def stop_app(self) -> None:
+        for child in [each for each in self.children if each.name.startswith("app ")]:
+            self.stop(child)
+
     def stop_all(self) -> None:
         for child in reversed(self.children):
             child.stop()

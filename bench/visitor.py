@@ -5,8 +5,9 @@ the page asks for, as the browser does. What a browser does besides (painting, f
 """
 
 import asyncio
+import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from streamlit.proto.BackMsg_pb2 import BackMsg
@@ -16,6 +17,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from core.sessions import COOKIE_NAME
 
 LONGEST_RUN = 60.0
+_PULSE = re.compile(r'data-pulse="(\w+)" data-every="(\d+)"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,15 @@ class Run:
     took: float
     size: int
     text: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """A fragment that runs again by itself: by the browser's timer, or by a button that a script presses."""
+
+    seconds: float
+    fragment: str
+    button: str = ""
 
 
 class PageBroke(Exception):
@@ -42,7 +53,8 @@ class Visitor:
         self._page = "" if page == "generate" else page
         self._query = query
         self._socket: ClientConnection | None = None
-        self.fragments: dict[str, float] = {}  # seconds between runs, by fragment
+        self.timers: dict[str, Timer] = {}  # what refreshes itself: by fragment, or by the name of its pulse
+        self._pulse: tuple[str, float] | None = None  # one whose button is on its way
         self.script_hash = ""
 
     async def arrive(self) -> Run:
@@ -62,27 +74,27 @@ class Visitor:
         if self._socket is not None:
             await self._socket.close()
 
-    async def rerun(self, fragment: str = "") -> Run:
-        """Run the page once more, or one of its fragments."""
-        return await self._run(fragment)
+    async def rerun(self) -> Run:
+        """Run the page once more."""
+        return await self._run("")
 
-    async def stay(self, until: float, on_run: Callable[[str, Run], Awaitable[None] | None] | None = None) -> None:
-        """Keep the page open: each fragment runs when its interval is over, counted from the end of its last run."""
-        due = {fragment: time.monotonic() + seconds for fragment, seconds in self.fragments.items()}
+    async def stay(self, until: float, on_run: Callable[[str, Run], None] | None = None) -> None:
+        """Keep the page open and in view: what refreshes itself does so, an interval after its last run."""
+        due = {name: time.monotonic() + timer.seconds for name, timer in self.timers.items()}
         while (now := time.monotonic()) < until:
-            due = {f: due.get(f, now + seconds) for f, seconds in self.fragments.items()}
-            fragment = min(due, key=lambda each: due[each]) if due else None
-            if fragment is None or due[fragment] > until:
+            due = {name: due.get(name, now + timer.seconds) for name, timer in self.timers.items()}
+            name = min(due, key=lambda each: due[each]) if due else None
+            if name is None or due[name] > until:
                 await asyncio.sleep(until - now)
                 return
-            await asyncio.sleep(max(0.0, due[fragment] - now))
-            run = await self._run(fragment)
-            if fragment in self.fragments:
-                due[fragment] = time.monotonic() + self.fragments[fragment]
-            if on_run is not None and (waiting := on_run(fragment, run)) is not None:
-                await waiting
+            await asyncio.sleep(max(0.0, due[name] - now))
+            timer = self.timers[name]
+            run = await self._run(timer.fragment, button=timer.button)
+            due[name] = time.monotonic() + timer.seconds
+            if on_run is not None:
+                on_run(name, run)
 
-    async def _run(self, fragment: str, started: float | None = None) -> Run:
+    async def _run(self, fragment: str, started: float | None = None, button: str = "") -> Run:
         assert self._socket is not None
         request = BackMsg()
         state = request.rerun_script
@@ -90,7 +102,10 @@ class Visitor:
         state.page_name = self._page
         state.page_script_hash = self.script_hash
         state.fragment_id = fragment
-        state.is_auto_rerun = bool(fragment)
+        state.is_auto_rerun = bool(fragment) and not button
+        if button:
+            pressed = state.widget_states.widgets.add()
+            pressed.id, pressed.trigger_value = button, True
         state.context_info.timezone = "Europe/Berlin"
         state.context_info.url = f"{self._app_url}/{self._page}"
         state.context_info.locale = "en"
@@ -112,14 +127,32 @@ class Visitor:
         kind = message.WhichOneof("type")
         if kind == "new_session":
             if not message.metadata.run.fragment_ids:
-                self.fragments.clear()
+                self.timers.clear()
                 self.script_hash = message.new_session.page_script_hash
         elif kind == "auto_rerun":
-            self.fragments[message.auto_rerun.fragment_id] = message.auto_rerun.interval
+            fragment = message.auto_rerun.fragment_id
+            self.timers[fragment] = Timer(message.auto_rerun.interval, fragment)
         elif kind == "stop_auto_rerun":
             for fragment in message.stop_auto_rerun.fragment_ids:
-                self.fragments.pop(fragment, None)
-        elif kind == "delta" and message.delta.new_element.WhichOneof("type") == "exception":
-            raise PageBroke(message.delta.new_element.exception.message)
+                self.timers.pop(fragment, None)
+        elif kind == "delta":
+            self._look_at(message)
         # A run that asks for another one ends early; the other one follows by itself.
         return bool(kind == "script_finished" and message.script_finished != ForwardMsg.FINISHED_EARLY_FOR_RERUN)
+
+    def _look_at(self, message: ForwardMsg) -> None:
+        """An element: an error of the page, or a pulse (`ui.pulse`), which a script in the page presses."""
+        element = message.delta.new_element
+        what = element.WhichOneof("type")
+        if what == "exception":
+            raise PageBroke(element.exception.message)
+        if what == "html" and (found := _PULSE.search(element.html.body)):
+            self._pulse = found[1], float(found[2])
+        elif (
+            what == "button"
+            and self._pulse is not None
+            and element.button.id.endswith(f"pulse-{self._pulse[0]}-button")
+        ):
+            name, seconds = self._pulse
+            self.timers[name] = Timer(seconds, message.delta.fragment_id, element.button.id)
+            self._pulse = None

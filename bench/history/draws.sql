@@ -20,17 +20,21 @@ join (values
   ('transcribe_whisper', 2.0, 1, 15.0, '{"audio_url": "https://v3.fal.media/files/b/voice.wav"}')
 ) w (generation_type, weight, quantity, units, inputs) using (generation_type);
 
--- One campaign for each thousand jobs, made of every twentieth of these: ten clips with a first frame and a video each.
+-- The first six hundred jobs are twelve campaigns of the busiest person, so that the page of campaigns is full at every
+-- size; after them every twentieth job is for a campaign, one for each thousand. Ten clips each, with first frame and video.
 create unlogged table bench.job as
 with drawn as (
   select n, p.people,
          p.ends_at - make_interval(secs => 86400.0 * p.days * (1 - (n + bench.draw(n, 1)) / p.jobs)) as created_at,
-         n % 20 = 0 as for_campaign, (n / 1000)::int as campaign, (n / 20 % 10)::int as clip,
-         case when n / 200 % 5 < 2 then 'first_frame' else 'video' end as step
+         n < 600 or n % 20 = 0 as for_campaign,
+         case when n < 600 then n / 50 else 12 + n / 1000 end::int as campaign,
+         case when n < 600 then n % 10 else n / 20 % 10 end::int as clip,
+         case when case when n < 600 then n / 10 % 5 else n / 200 % 5 end < 2 then 'first_frame' else 'video' end as step
   from bench.plan p, generate_series(0, p.jobs - 1::bigint) n
 ), chosen as (
   select d.*,
-         floor(d.people * power(bench.draw(case when d.for_campaign then d.campaign::bigint * 1000 else d.n end, 2), 2.2))::int as person,
+         case when d.n < 600 then 0
+              else floor(d.people * power(bench.draw(case when d.for_campaign then d.campaign::bigint * 1000 else d.n end, 2), 2.2))::int end as person,
          bench.draw(d.n, 3) as kind_share, bench.draw(d.n, 4) as end_share, bench.draw(d.n, 5) as cost_share
   from drawn d
 )
@@ -52,6 +56,7 @@ select c.n, md5('job ' || c.n)::uuid as id, md5('person ' || c.person)::uuid as 
          || ' ' || (array['at dawn', 'in the rain', 'by the sea', 'under neon light', 'in deep snow', 'on a rooftop'])[1 + floor(6 * bench.draw(c.n, 9))::int]
          || ', ' || (array['soft film grain', 'studio light', 'wide angle', 'flat pastel colours', 'high contrast'])[1 + floor(5 * bench.draw(c.n, 10))::int]
          || ', take ' || c.n as prompt,
+       case when c.for_campaign then c.campaign end as campaign,
        case when c.for_campaign then md5('campaign ' || c.campaign)::uuid end as campaign_id,
        case when c.for_campaign then md5(format('clip %s %s', c.campaign, c.clip))::uuid end as clip_id,
        case when c.for_campaign then c.step end as clip_step
