@@ -60,7 +60,7 @@ nightly: ## the books against their model: thousands of steps, with races and cr
 	@$(PYTHON) -m local.bootstrap dev
 	@HYPOTHESIS_PROFILE=nightly $(VENV) -m pytest -s tests/database/test_model.py
 
-bench: ## measure speed on made histories (minutes): ARGS='--jobs 100000 --lines submit,webhook'
+bench: ## measure speed on a made history of a million jobs: ARGS='--jobs 100000 --only submit,webhook'
 	$(need_python)
 	@$(PYTHON) -m local.bootstrap dev
 	@$(VENV) -m bench $(ARGS)

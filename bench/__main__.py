@@ -1,6 +1,6 @@
 """`make bench`: measure, print one table, write JSON.
 
-python -m bench [--jobs 1000000] [--lines submit,webhook] [--json PATH] [--state FOLDER] [--list]
+python -m bench [--jobs 1000000] [--only submit,webhook] [--json PATH] [--state FOLDER] [--list]
 """
 
 import argparse
@@ -25,7 +25,7 @@ def main() -> int:
         for name, line in LINES.items():
             print(f"{name:<10} {line.what}")
         return 0
-    chosen = options.lines.split(",") if options.lines else list(LINES)
+    chosen = options.only.split(",") if options.only else list(LINES)
     unknown = [name for name in chosen if name not in LINES]
     if unknown:
         print(f"There is no line {', '.join(unknown)}; there are {', '.join(LINES)}.", file=sys.stderr)
@@ -58,7 +58,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--jobs", type=int, default=1_000_000, help="size of the large history (the small one has 1,000)"
     )
-    parser.add_argument("--lines", default="", help="which lines, separated by commas; all without")
+    parser.add_argument("--only", default="", metavar="LINE[,LINE]", help="these lines; all without")
     parser.add_argument("--json", type=Path, default=state_directory() / "bench.json")
     parser.add_argument("--state", type=Path, default=state_directory() / "bench", help="where the histories are kept")
     parser.add_argument("--list", action="store_true", help="name the lines and end")

@@ -13,14 +13,13 @@ from bench.openings import MARKETERS, end_all, open_jobs
 from bench.report import Result, quantile
 from bench.studio import Machine
 from bench.visitor import Run, Visitor
+from ui import live, shell
 
 PEOPLE = len(MARKETERS)
 LIVE = 20
 WATCHED = 40.0  # seconds
 QUIET = 25.0
 ARRIVING = 5  # at once
-BAR_INTERVAL = 10.0
-JOB_INTERVAL = 3.0  # the tick of running jobs; the bar has another
 JOB_QUESTIONS = ("generation_jobs", "job_outputs")
 
 
@@ -49,13 +48,13 @@ def measure(machine: Machine, size: int) -> list[Result]:
         await asyncio.gather(*(arrive(visitor) for visitor in visitors[1:]))
         memory.append(_resident_mb(process))
         expected = Counter(timer.seconds for visitor in visitors for timer in visitor.timers.values())
-        assert expected == {BAR_INTERVAL: PEOPLE, JOB_INTERVAL: LIVE}, expected
+        assert expected == {shell.REFRESH_SECONDS: PEOPLE, live.SECONDS: LIVE}, expected
         begun = time.monotonic()
 
         async def stay(visitor: Visitor) -> None:
             def note(fragment: str, run: Run) -> None:
                 runs.append(
-                    (visitor.timers[fragment].seconds == JOB_INTERVAL if fragment in visitor.timers else False, run)
+                    (visitor.timers[fragment].seconds == live.SECONDS if fragment in visitor.timers else False, run)
                 )
 
             await visitor.stay(begun + WATCHED, note)
