@@ -86,6 +86,11 @@ def retry(person: Person, job_id: UUID, *, new_id: UUID | None = None) -> Job:
     return submit(person, old.generation_type, old.input_params, job_id=new_id, retried_from=old.id)
 
 
+def mark_favourite(person: Person, job_id: UUID, on: bool) -> None:
+    """Mark a job of one's own as a favourite, or take the mark away. Raises NotFound."""
+    get_database().call("mark_favourite", p_actor=person.user_id, p_job=job_id, p_on=on)
+
+
 def delete_media(person: Person, job_id: UUID) -> None:
     """Delete the files of an ended job for good; its history stays. Raises NotFound, Refused while it runs."""
     get_database().call("delete_media", p_user=person.user_id, p_job=job_id)
@@ -144,6 +149,8 @@ def narrowed(query: Any, matching: JobFilter, *, status: str | None) -> Any:
         query = query.gte("created_at", matching.created_from.isoformat())
     if matching.created_before:
         query = query.lt("created_at", matching.created_before.isoformat())
+    if matching.favourites:
+        query = query.not_.is_("favourite_at", "null")
     if matching.text.strip():
         query = query.ilike("prompt", f"%{_like(matching.text.strip())}%")
     return query

@@ -50,6 +50,14 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
+class LastSettings:
+    """How somebody set a generation type when they used it last; without the prompt."""
+
+    generation_type: str
+    inputs: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Person:
     """Whom a session proves, with what every page needs to know about them. Credits are whole numbers."""
 
@@ -69,6 +77,7 @@ class Person:
     access_token: str = field(repr=False)  # a Supabase JWT: reads as this person, row level security decides
     running: tuple["Job", ...] = field(default=(), repr=False)  # their jobs that have not ended, newest first
     alerts: tuple["Alert", ...] = field(default=(), repr=False)  # of the present balance and month, newest first
+    last_settings: tuple["LastSettings", ...] = field(default=(), repr=False)  # newest first; only as a visit begins
 
     @property
     def is_admin(self) -> bool:
@@ -133,6 +142,7 @@ class Job:
     expected_seconds: int  # what a run of this type usually takes
     result_data: dict[str, Any] | None
     outputs: tuple[Output, ...] = ()
+    is_favourite: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -204,6 +214,7 @@ class JobFilter:
     created_from: datetime | None = None
     created_before: datetime | None = None
     text: str = ""
+    favourites: bool = False
 
     @property
     def is_empty(self) -> bool:

@@ -69,6 +69,7 @@ def job_of(row: dict[str, Any], outputs: tuple[Output, ...] = ()) -> Job:
         expected_seconds=row["expected_seconds"],
         result_data=row["result_data"],
         outputs=outputs,
+        is_favourite=row["favourite_at"] is not None,
     )
 
 

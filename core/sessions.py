@@ -23,7 +23,7 @@ from core.budget import budget_of
 from core.database import UNREACHABLE, get_database
 from core.errors import DatabaseUnavailable, NotSignedIn, SignInRefused
 from core.log import get_logger
-from core.models import Person
+from core.models import LastSettings, Person
 from core.rows import job_of
 from core.sealing import hash_cookie, seal, unseal
 from core.settings import get_settings
@@ -110,16 +110,21 @@ def sign_in(email: str, password: str, *, address: str, user_agent: str) -> Sign
     return SignedIn(cookie_value, ABSOLUTE_SECONDS)
 
 
-def current(cookie_value: str | None, *, watching: bool = False) -> Person | None:
+def current(cookie_value: str | None, *, watching: bool = False, settings: bool = False) -> Person | None:
     """Who is looking, or None when nobody is signed in. One database round trip, two more when the token is refreshed.
 
-    `watching` says that the person's running jobs are on screen: they are then looked at sooner.
+    `watching` says that the person's running jobs are on screen: they are then looked at sooner. `settings` brings how
+    they set each generation type last.
     """
     if not cookie_value or len(cookie_value) > 128:
         return None
     cookie_hash = hash_cookie(cookie_value)
     context = get_database().call(
-        "session_context", p_cookie_hash=cookie_hash, p_idle_seconds=IDLE_SECONDS, p_watching=watching
+        "session_context",
+        p_cookie_hash=cookie_hash,
+        p_idle_seconds=IDLE_SECONDS,
+        p_watching=watching,
+        p_settings=settings,
     )
     if context is None:
         return None
@@ -269,4 +274,10 @@ def _person(context: dict[str, Any], token: str) -> Person:
         access_token=token,
         running=tuple(job_of(row) for row in context["running"]),
         alerts=tuple(alert_of(row) for row in context["alerts"]),
+        last_settings=_last_settings(context["last_settings"] or {}),
     )
+
+
+def _last_settings(by_type: dict[str, Any]) -> tuple[LastSettings, ...]:
+    newest_first = sorted(by_type.items(), key=lambda item: str(item[1]["created_at"]), reverse=True)
+    return tuple(LastSettings(name, last["input_params"]) for name, last in newest_first)

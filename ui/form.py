@@ -8,7 +8,7 @@ import streamlit as st
 from core.catalog import GENERATION_TYPES, Field, Offer
 from core.models import Job, Output
 from ui import sources, words
-from ui.sources import FILE_KINDS, Family, Source
+from ui.sources import Family, Source
 
 GENERATE = "gen"  # the scope of the Generate page; what is set there stays for the session
 PROMPT = "gen-prompt"
@@ -35,13 +35,13 @@ def prompt_field(offer: Offer) -> Field | None:
 
 
 def file_fields(offer: Offer) -> list[Field]:
-    return [field for field in offer.type.fields if field.kind in FILE_KINDS]
+    return [field for field in offer.type.fields if field.is_file]
 
 
 def settings(offer: Offer, *, advanced: bool) -> list[Field]:
     """The fields that are drawn as settings: neither the prompt nor a file."""
     prompt = prompt_field(offer)
-    rest = (field for field in offer.type.fields if field is not prompt and field.kind not in FILE_KINDS)
+    rest = (field for field in offer.type.fields if field is not prompt and not field.is_file)
     return [field for field in rest if field.advanced == advanced]
 
 
@@ -92,7 +92,7 @@ def apply_wanted(offers: Mapping[str, Offer]) -> None:
 
 
 def _fill(offer: Offer, field: Field, value: Any) -> None:
-    if field.kind in FILE_KINDS:
+    if field.is_file:
         st.session_state[chosen_key(field.name)] = as_sources(field, value)
         return
     key = PROMPT if field == prompt_field(offer) else setting_key(offer.type.key, field.name)

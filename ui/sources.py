@@ -14,7 +14,6 @@ from core.models import Job, Output, Person
 from ui import describe
 
 Family = Literal["image", "audio"]
-FILE_KINDS = ("image", "images", "audio")
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,10 @@ class Field:
     per_job: bool = True
 
     @property
+    def is_file(self) -> bool:
+        return self.kind in ("image", "images", "audio")
+
+    @property
     def wire_name(self) -> str:
         return self.fal_name or self.name
 

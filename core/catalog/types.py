@@ -70,6 +70,21 @@ class GenerationType:
         kept = {known.name for known in self.fields if known.per_job}
         return {name: value for name, value in cleaned.items() if name in kept and value is not None}
 
+    def acceptable(self, inputs: Inputs) -> tuple[dict[str, Any], list[str]]:
+        """What of inputs from another day is still accepted, and a sentence for each that is not. Fills in nothing."""
+        kept: dict[str, Any] = {}
+        sentences = []
+        for name, value in inputs.items():
+            known = self.field_named(name)
+            if known is None:
+                sentences.append(f"{self.label} has no setting called {str(name)[:40]!r} any more.")
+            elif value is not None and value != "":
+                try:
+                    kept[name] = known.clean(value)
+                except InvalidInput as error:
+                    sentences.append(error.sentence)
+        return kept, sentences
+
     def request_body(self, inputs: Inputs) -> dict[str, Any]:
         """fal.ai's own input for these inputs. Raises InvalidInput."""
         cleaned = self.clean(inputs)

@@ -62,6 +62,7 @@ create table public.generation_jobs (
   longest_seconds int not null check (longest_seconds > 0),
   give_up_at timestamptz,
   media_deleted_at timestamptz,
+  favourite_at timestamptz,
 
   -- the worker
   next_check_at timestamptz,
@@ -85,6 +86,7 @@ comment on column public.generation_jobs.give_up_at is 'Longer than fal.ai could
 comment on column public.generation_jobs.is_late is 'The output came after the job had ended: delivered, not charged.';
 comment on column public.generation_jobs.estimated_usd is 'estimated_units x unit_price_usd, USD, at the price of the moment.';
 comment on column public.generation_jobs.retried_as is 'The latest job that tries this one again: what has one is not offered to be tried again with all the others.';
+comment on column public.generation_jobs.favourite_at is 'When its person marked it as a favourite; empty when it is none.';
 comment on column public.generation_jobs.spent_usd is 'What is counted as spend in the books now, USD: the best known cost once fal.ai may bill, else 0.';
 comment on column public.generation_jobs.cost_source is 'estimated before the run, metered by the billable units of the result, confirmed by fal.ai''s billing event.';
 create index generation_jobs_user_newest on public.generation_jobs (user_id, created_at desc, id desc);
@@ -93,6 +95,7 @@ create index generation_jobs_open on public.generation_jobs (user_id, created_at
 create index generation_jobs_due on public.generation_jobs (next_check_at) where status in ('pending', 'submitted', 'in_progress');
 create index generation_jobs_without_request on public.generation_jobs (submit_attempted_at) where fal_request_id is null;
 create index generation_jobs_cost_due on public.generation_jobs (cost_due_at) where cost_due_at is not null;
+create index generation_jobs_favourites on public.generation_jobs (user_id, created_at desc, id desc) where favourite_at is not null;
 create index generation_jobs_type on public.generation_jobs (generation_type, user_id, created_at desc, id desc);
 create unique index generation_jobs_one_automatic_retry on public.generation_jobs (retried_from) where is_automatic_retry;
 create index generation_jobs_retried_from on public.generation_jobs (retried_from) where retried_from is not null;

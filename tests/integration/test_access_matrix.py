@@ -31,6 +31,7 @@ TEAM = {
     "campaign_runs": f"campaign_id in {_TEAM}",
     "campaign_run_clips": f"run_id in (select id from campaign_runs where campaign_id in {_TEAM})",
     "generation_jobs": f"id in (select job_id from clip_versions where campaign_id in {_TEAM})",
+    "presets": "is_shared",
     "job_outputs": f"job_id in (select job_id from clip_versions where campaign_id in {_TEAM})",
 }
 

@@ -86,6 +86,7 @@ def _fill(books: Books, user: UUID) -> UUID:
         p_media_type="image/png",
         p_size_bytes=10,
     )
+    _save_preset(books, user, "Mine")
     for visibility in ("private", "team"):
         campaign = campaigns.new_campaign(books, user, clips=1, p_visibility=visibility)
         clips = campaigns.clips_of(books, campaign)
@@ -103,8 +104,17 @@ def _fill(books: Books, user: UUID) -> UUID:
     return job
 
 
+def _save_preset(books: Books, user: UUID, name: str) -> UUID:
+    preset = uuid4()
+    settings = {"p_generation_type": "image_flux_schnell", "p_input_params": {"shape": "wide"}}
+    books.call("save_preset", p_preset=preset, p_actor=user, p_name=name, **settings)
+    return preset
+
+
 def _fill_team(books: Books) -> None:
-    """One row of everything that belongs to nobody."""
+    """One row of everything that belongs to nobody, or to everybody."""
+    preset = _save_preset(books, books.admin, "House style")
+    books.call("edit_preset", p_actor=books.admin, p_preset=preset, p_shared=True)
     books.call("set_team_balance", p_actor=books.admin, p_amount=Decimal(50))
     books.owner.execute("update generation_types set unit_price_usd = unit_price_usd * 2")
     books.owner.execute(

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.catalog import GENERATION_TYPES, request_body, split_jobs, title, validate
+from core.catalog import GENERATION_TYPES, get_type, request_body, split_jobs, title, validate
 from core.errors import InvalidInput, NotFound
 from tests.unit.catalog_strategies import URL, minimal, type_and_inputs
 
@@ -291,3 +291,12 @@ def test_each_batch_is_a_job_and_a_seed_counts_up() -> None:
 )
 def test_titles(key: str, inputs: dict[str, Any], expected: str) -> None:
     assert title(key, inputs) == expected
+
+
+def test_inputs_of_another_day_are_kept_as_far_as_they_are_accepted() -> None:
+    known = get_type("image_flux_dev")
+    old = {"prompt": " A hill ", "shape": "hexagon", "steps": 900, "seed": None, "num_images": 2, "sparkle": True}
+    kept, sentences = known.acceptable(old)
+    assert kept == {"prompt": "A hill", "num_images": 2}
+    assert len(sentences) == 3
+    assert "no setting called 'sparkle' any more" in sentences[-1]

@@ -10,7 +10,7 @@ from core.catalog import GENERATION_TYPES, Field
 from tests.unit.catalog_strategies import URL, offer
 from tests.unit.ui.studio import Open, Studio, press, words_on
 from ui import cost_line, form
-from ui.sources import FILE_KINDS, Source
+from ui.sources import Source
 
 KEYS = sorted(GENERATION_TYPES)
 
@@ -44,7 +44,7 @@ def test_every_setting_is_there_with_its_limits_and_default(opened: Any, key: st
     app, known = opened(key), GENERATION_TYPES[key]
     prompt = form.prompt_field(offer(key))
     for field in known.fields:
-        if field.kind in FILE_KINDS or not field.per_job:
+        if field.is_file or not field.per_job:
             continue
         if field is prompt:
             area = app.text_area(key="gen-prompt")
