@@ -12,14 +12,11 @@ from tests.database.books import (
     Books,
     Row,
     acceptance,
-    completed,
     event,
     failed,
     refused,
     request_of,
 )
-
-# The right to send
 
 
 def test_the_right_to_send_is_stamped_before_anything_is_sent(books: Books) -> None:
@@ -50,9 +47,6 @@ def test_nothing_is_sent_that_is_not_wanted_or_not_there(books: Books) -> None:
     books.call("request_cancel", p_user=user, p_job=ended)
     with books.unchanged():
         assert [books.begin(job) for job in (ended, sent, uuid4())] == [None, None, None]
-
-
-# Accepted
 
 
 def test_an_accepted_job_knows_its_request_and_addresses(books: Books) -> None:
@@ -145,9 +139,6 @@ def test_a_job_whose_cancel_was_asked_while_it_was_sent_is_looked_at_now(books: 
     assert books.value("select next_check_at <= now() from generation_jobs where id = %s", job)
 
 
-# Nothing left this machine
-
-
 def unsent(books: Books, job: Any) -> Any:
     return books.call("record_unsent", p_job=job, p_message="fal.ai is busy.", p_check_seconds=6)
 
@@ -189,9 +180,6 @@ def test_a_cancel_asked_while_the_job_could_not_be_sent_ends_it(books: Books) ->
     books.call("request_cancel", p_user=user, p_job=job)
     assert unsent(books, job)["status"] == "cancelled"
     assert (books.balance(user), books.moves(job)) == ((1, 0), ["hold", "release"])
-
-
-# Unknown is not failed
 
 
 def test_an_unclear_end_keeps_the_hold_and_is_never_sent_again(books: Books) -> None:
@@ -270,89 +258,3 @@ def test_giving_up_returns_the_hold_and_says_why(books: Books) -> None:
     row = books.job(job)
     assert (row["error_type"], row["verdict_source"], row["spent_usd"]) == ("submit_unconfirmed", "worker", 0)
     assert books.balance(user) == (1, 0)
-
-
-# Progress
-
-
-def look(job: Any, state: str, **more: Any) -> dict[str, Any]:
-    return {"job": str(job), "state": state, "check_seconds": 5} | more
-
-
-def test_progress_follows_fal(books: Books) -> None:
-    job = books.submitted(books.person())
-    assert books.call("record_progress", p_updates=[look(job, "queued", queue_position=2)]) == 1
-    row = books.job(job)
-    assert (row["status"], row["queue_position"], row["started_at"], row["check_count"]) == ("submitted", 2, None, 1)
-    assert row["next_check_at"] - row["checked_at"] == timedelta(seconds=5)
-    books.call("record_progress", p_updates=[look(job, "running", progress="0.25", message="Step 7 of 28")])
-    row = books.job(job)
-    assert (row["status"], row["queue_position"], str(row["progress"])) == ("in_progress", None, "0.2500")
-    assert row["progress_message"] == "Step 7 of 28"
-    started = row["started_at"]
-    books.call("record_progress", p_updates=[look(job, "running")])
-    row = books.job(job)
-    assert (row["started_at"], str(row["progress"]), row["progress_message"]) == (started, "0.2500", "Step 7 of 28")
-
-
-def test_a_running_job_never_goes_back_in_line(books: Books) -> None:
-    job = books.submitted(books.person())
-    books.call("record_progress", p_updates=[look(job, "running")])
-    for state in ("queued", "unknown"):
-        books.call("record_progress", p_updates=[look(job, state, queue_position=4)])
-        assert books.job(job)["status"] == "in_progress"
-
-
-def test_progress_leaves_ended_and_unknown_jobs_alone(books: Books) -> None:
-    user = books.person()
-    ended = books.submitted(user)
-    books.settle(ended, completed())
-    with books.unchanged():
-        assert books.call("record_progress", p_updates=[look(ended, "running"), look(uuid4(), "running")]) == 0
-
-
-def test_a_job_without_a_request_is_only_looked_for(books: Books) -> None:
-    job = books.unclear(books.person())
-    with books.unchanged():
-        assert books.call("record_progress", p_updates=[look(job, "running"), look(job, "queued")]) == 0
-    assert books.call("record_progress", p_updates=[look(job, "unknown")]) == 1
-    assert books.job(job)["status"] == "pending"
-
-
-@pytest.mark.parametrize(
-    "nonsense",
-    [{"progress": 2}, {"queue_position": -1}, {"check_seconds": None}, {"queue_position": "soon"}, {"job": "no id"}],
-    ids=str,
-)
-def test_progress_that_makes_no_sense_leaves_the_others_of_its_batch_alone(
-    books: Books, nonsense: dict[str, Any]
-) -> None:
-    user = books.person()
-    odd, good = books.submitted(user), books.submitted(user)
-    books.owner.execute("update generation_jobs set next_check_at = now() - interval '1 s'")
-    updates = [look(odd, "queued") | nonsense, look(good, "running")]
-    assert books.call("record_progress", p_updates=updates) == 1
-    assert (books.job(odd)["status"], books.job(good)["status"]) == ("submitted", "in_progress")
-    if "job" not in nonsense:
-        later = books.job(odd)
-        assert (later["next_check_at"] - later["checked_at"], later["check_count"]) == (timedelta(minutes=1), 1)
-
-
-def test_progress_ends_the_lease(books: Books) -> None:
-    job = books.submitted(books.person())
-    books.owner.execute("update generation_jobs set next_check_at = now() where id = %s", (job,))
-    books.call("claim_work", p_worker="one", p_jobs=1, p_outputs=0, p_costs=0)
-    assert books.job(job)["lease_owner"] == "one"
-    books.call("record_progress", p_updates=[look(job, "queued")])
-    assert (books.job(job)["lease_owner"], books.job(job)["lease_until"]) == (None, None)
-
-
-def test_progress_of_many_jobs_in_opposite_orders_at_once(books: Books) -> None:
-    user = books.person()
-    jobs = [books.submitted(user) for _ in range(12)]
-    updates = [look(job, "running", progress="0.5") for job in jobs]
-    for _ in range(3):
-        counts = books.race(
-            *[("record_progress", {"p_updates": batch}) for batch in (updates, updates[::-1], updates, updates[::-1])]
-        )
-        assert counts == [12] * 4

@@ -1,7 +1,6 @@
 """Atelier as a test sees it: people who sign up, jobs through `core`, fal.ai's side of the story, and the books."""
 
 import os
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -16,10 +15,8 @@ import pytest
 from psycopg.rows import dict_row
 
 from core import database, fal_account, finding, jobs, media, offers, people, sending, sessions, settings
-from core.errors import DatabaseUnavailable
 from core.models import Job, Person
 from core.sealing import token_for
-from core.worker import THREADS, Worker
 from local.fal.behaviour import Behaviour
 from local.ports import HOST, free_port
 from local.processes import Child
@@ -327,66 +324,3 @@ def opened(environment: Mapping[str, str], fal: FalSimulator, database_url: str,
         atelier.fal_forgets()
         yield atelier
     forget_everything()
-
-
-def created(person: Person, prompt: str) -> Job:
-    """A job that is in the database and was never sent: the page died right after it was made."""
-    job = uuid4()
-    database.get_database().call(
-        "create_job",
-        p_job=job,
-        p_user=person.user_id,
-        p_generation_type=SCHNELL,
-        p_input_params={"prompt": prompt},
-        p_prompt=prompt,
-        p_quantity=1,
-        p_expected_credits=1,
-        p_units="2",
-        p_unit_price_usd="0.003",
-        p_longest_seconds=900,
-    )
-    return jobs.get(person, job)
-
-
-def without(monkeypatch: pytest.MonkeyPatch, gone: str) -> None:
-    """The database cannot be reached from this process whenever this function is to be called."""
-    real = database.Database.call
-
-    def call(self: database.Database, function: str, **parameters: object) -> object:
-        if function == gone:
-            raise DatabaseUnavailable("Atelier cannot reach its database at the moment.")
-        return real(self, function, **parameters)
-
-    monkeypatch.setattr(database.Database, "call", call)
-
-
-class Hands:
-    """The worker of a test: does one turn when it is told to, in this process, and nothing in between."""
-
-    def __init__(self) -> None:
-        self._worker = Worker()
-
-    def look(self) -> None:
-        """Look at every job that is due, once, and read the costs that are due."""
-        with ThreadPoolExecutor(THREADS) as pool:
-            while self._worker.look(pool):
-                pass
-
-    def copy(self) -> None:
-        """Copy or remove every file that is due, once."""
-        with ThreadPoolExecutor(THREADS) as pool:
-            while self._worker.copy(pool):
-                pass
-
-
-def at_once(*calls: Callable[[], Any]) -> list[Any]:
-    """The results of calls that start at the same instant, each in a thread of its own; an error is a result."""
-    barrier = threading.Barrier(len(calls))
-
-    def run(call: Callable[[], Any]) -> Any:
-        barrier.wait()
-        return call()
-
-    with ThreadPoolExecutor(len(calls)) as pool:
-        futures = [pool.submit(run, call) for call in calls]
-        return [future.exception() or future.result() for future in futures]

@@ -27,11 +27,7 @@ from tests.integration.atelier import SCHNELL, Atelier, Row
 from tests.integration.test_fal_webhook import Call
 
 Headers = Mapping[str, str] | Sequence[tuple[str, str]]
-
-
 FOREIGN = ec.generate_private_key(ec.SECP256R1())
-
-
 SHARED_SECRET = b"a symmetric key that fal.ai's list should never hold"
 
 

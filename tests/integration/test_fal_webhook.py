@@ -18,7 +18,8 @@ from core.request_body import LARGEST_BODY
 from local.fal.webhooks import Signer
 from local.ports import free_port
 from tests.conftest import FalSimulator
-from tests.integration.atelier import SCHNELL, Atelier, created
+from tests.integration.atelier import SCHNELL, Atelier
+from tests.integration.hands import created
 
 pytestmark = pytest.mark.usefixtures("companion")
 NOBODY = "http://127.0.0.1:9"

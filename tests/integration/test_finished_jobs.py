@@ -9,7 +9,8 @@ import pytest
 from core import jobs, offers, people, retrying
 from core.models import Job, JobFilter, Person
 from core.settling import settle
-from tests.integration.atelier import SCHNELL, Atelier, Hands, created
+from tests.integration.atelier import SCHNELL, Atelier
+from tests.integration.hands import Hands, created
 
 BROKEN = {"outcome": "failed", "error_type": "internal_error", "error_message": "It broke.", "billable": False}
 MADE = {

@@ -9,7 +9,8 @@ import pytest
 from core import jobs, media, sessions
 from core.errors import AccountLocked, InsufficientCredits, NotFound, Refused
 from core.models import Job
-from tests.integration.atelier import DEV, PASSWORD, SCHNELL, VEO, Atelier, at_once, created, until
+from tests.integration.atelier import DEV, PASSWORD, SCHNELL, VEO, Atelier, until
+from tests.integration.hands import at_once, created
 
 pytestmark = pytest.mark.usefixtures("companion")
 

@@ -4,7 +4,8 @@ import pytest
 
 from core import finding, jobs
 from core.models import Job, Person
-from tests.integration.atelier import SCHNELL, Atelier, Hands, created
+from tests.integration.atelier import SCHNELL, Atelier
+from tests.integration.hands import Hands, created
 from tests.integration.test_polling import look
 from tests.integration.test_unclear_submits import die_at
 

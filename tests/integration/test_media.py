@@ -15,7 +15,8 @@ from core.errors import DatabaseUnavailable, NotFound, Refused
 from core.models import Job, Person
 from core.settling import settle
 from local.ports import HOST
-from tests.integration.atelier import SCHNELL, Atelier, Hands
+from tests.integration.atelier import SCHNELL, Atelier
+from tests.integration.hands import Hands
 
 PNG = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360606060000000050001"

@@ -16,7 +16,8 @@ from core.models import Job, Person
 from core.settling import settle
 from local.ports import HOST
 from tests.conftest import SupabaseStack
-from tests.integration.atelier import SCHNELL, Atelier, Hands
+from tests.integration.atelier import SCHNELL, Atelier
+from tests.integration.hands import Hands
 
 
 class Canary(ThreadingHTTPServer):

@@ -8,7 +8,8 @@ from core import jobs
 from core.fal.queue import FalQueue, Result
 from core.models import Job, Person
 from core.settling import settle
-from tests.integration.atelier import SCHNELL, Atelier, Hands, at_once, created, until
+from tests.integration.atelier import SCHNELL, Atelier, until
+from tests.integration.hands import Hands, at_once, created
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,8 @@ import pytest
 from core import sessions
 from core.errors import DatabaseUnavailable, SignInRefused
 from core.sealing import hash_cookie
-from tests.integration.atelier import PASSWORD, Atelier, at_once
+from tests.integration.atelier import PASSWORD, Atelier
+from tests.integration.hands import at_once
 from tests.integration.strangers import (
     Browser,
     browsers_fixture,  # noqa: F401

@@ -1,9 +1,7 @@
 """Everything else that the simulated fal.ai does wrong on request, and the control API that asks for it."""
 
 import asyncio
-import time
 import urllib.error
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,38 +9,16 @@ import httpx
 import pytest
 
 from local.fal.app import create_app
-from local.fal.serving import RunningFal, running
+from local.fal.serving import RunningFal
+from tests.integration.simulated_fal import (
+    SCHNELL,
+    http_fixture,  # noqa: F401
+    server_fixture,  # noqa: F401
+    simulator_fixture,  # noqa: F401
+    wait_until,
+)
 
-SCHNELL = "fal-ai/flux/schnell"
 LOCKED = "User is locked. Reason: Exhausted balance. Top up your balance at fal.ai/dashboard/billing."
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFal]:
-    with running(tmp_path_factory.mktemp("fal")) as fal:
-        yield fal
-
-
-@pytest.fixture
-def simulator(server: RunningFal) -> RunningFal:
-    server.control("reset")
-    server.control("behaviour", {"speed": 0, "tiny_outputs": True})
-    return server
-
-
-@pytest.fixture
-def http(simulator: RunningFal) -> Iterator[httpx.Client]:
-    headers = {"Authorization": f"Key {simulator.key}"}
-    with httpx.Client(base_url=simulator.url, headers=headers, timeout=20, trust_env=False) as plain:
-        yield plain
-
-
-def wait_until(condition: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + 20
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.01)
-    return found
 
 
 def post(http: httpx.Client, words: str = "", **options: Any) -> httpx.Response:

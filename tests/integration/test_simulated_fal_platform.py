@@ -10,34 +10,17 @@ import pytest
 
 from local.fal import paint
 from local.fal.endpoints import ENDPOINTS
-from local.fal.serving import RunningFal, running
+from local.fal.serving import RunningFal
+from tests.integration.simulated_fal import (
+    SCHNELL,
+    VEO,
+    client,
+    http_fixture,  # noqa: F401
+    server_fixture,  # noqa: F401
+    simulator_fixture,  # noqa: F401
+)
 
-SCHNELL, DEV = "fal-ai/flux/schnell", "fal-ai/flux/dev"
-VEO = "fal-ai/veo3.1/fast/image-to-video"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFal]:
-    with running(tmp_path_factory.mktemp("fal")) as fal:
-        yield fal
-
-
-@pytest.fixture
-def simulator(server: RunningFal) -> RunningFal:
-    server.control("reset")
-    server.control("behaviour", {"speed": 0, "tiny_outputs": True})
-    return server
-
-
-def client(simulator: RunningFal, key: str) -> httpx.Client:
-    headers = {"Authorization": f"Key {key}"} if key else {}
-    return httpx.Client(base_url=simulator.url, headers=headers, timeout=20, trust_env=False)
-
-
-@pytest.fixture
-def http(simulator: RunningFal) -> Iterator[httpx.Client]:
-    with client(simulator, simulator.key) as ordinary:
-        yield ordinary
+DEV = "fal-ai/flux/dev"
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import hashlib
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,8 +17,12 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from local.fal.serving import RunningFal, running
-
-SCHNELL = "fal-ai/flux/schnell"
+from tests.integration.simulated_fal import (
+    SCHNELL,
+    as_new,
+    server_fixture,  # noqa: F401
+    wait_until,
+)
 
 
 @dataclass
@@ -78,25 +82,9 @@ def receiver(receiving: Receiver) -> Receiver:
     return receiving
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFal]:
-    with running(tmp_path_factory.mktemp("fal")) as fal:
-        yield fal
-
-
 @pytest.fixture
 def simulator(server: RunningFal) -> RunningFal:
-    server.control("reset")
-    server.control("behaviour", {"speed": 0, "tiny_outputs": True, "time_factor": 0.0001})
-    return server
-
-
-def wait_until(condition: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + 20
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.01)
-    return found
+    return as_new(server, time_factor=0.0001)
 
 
 def submit(simulator: RunningFal, receiver: Receiver, words: str = "", **inputs: Any) -> str:

@@ -1,8 +1,6 @@
 """The simulated Stripe, driven by the official package: what Stripe would answer is what it answers."""
 
-import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -12,69 +10,20 @@ import stripe
 
 from core.packs import Pack
 from core.stripe_setup import ensure_price
+from tests.integration.stripe_sim import (
+    CANCEL,
+    SUCCESS,
+    new_session,
+    shared_receiver_fixture,  # noqa: F401
+    shared_sim_fixture,  # noqa: F401
+    sim_fixture,  # noqa: F401
+)
 from tests.integration.stripe_stack import (
-    SECRETS,
     Launcher,
-    Receiver,
     StripeSimulator,
     receiving,
     wait_for,
 )
-
-SUCCESS = "http://127.0.0.1:9/credits?paid={CHECKOUT_SESSION_ID}"
-CANCEL = "http://127.0.0.1:9/credits"
-
-
-@pytest.fixture(scope="module")
-def shared_receiver() -> Iterator[Receiver]:
-    with receiving() as received:
-        yield received
-
-
-@pytest.fixture(scope="module")
-def shared_sim(tmp_path_factory: pytest.TempPathFactory, shared_receiver: Receiver) -> Iterator[StripeSimulator]:
-    folder = tmp_path_factory.mktemp("stripe")
-    with httpx.Client(timeout=10) as http:
-        launched = Launcher(folder / "data", folder / "stripe.log", http)
-        yield launched.start(shared_receiver.url)
-        launched.stop()
-
-
-@pytest.fixture
-def sim(shared_sim: StripeSimulator) -> StripeSimulator:
-    """The one simulator of this file, behaving, with nothing left to send."""
-    shared_sim.reset()
-    return shared_sim
-
-
-@pytest.fixture
-def receiver(sim: StripeSimulator, shared_receiver: Receiver) -> Receiver:  # noqa: ARG001
-    """What the simulator calls; it has not been called yet."""
-    shared_receiver.calls.clear()
-    shared_receiver.answers.clear()
-    return shared_receiver
-
-
-def params(**more: object) -> dict[str, object]:
-    return {
-        "mode": "payment",
-        "line_items": [{"price": "price_credits_500", "quantity": 1}],
-        "success_url": SUCCESS,
-        "cancel_url": CANCEL,
-        "client_reference_id": "order-1",
-        "customer_email": "somebody@example.test",
-        "metadata": {"pack": "credits_500"},
-        "payment_intent_data": {"metadata": {"order": "order-1"}, "description": "500 credits"},
-    } | more
-
-
-def new_session(sim: StripeSimulator, key: str | None = None, **more: object) -> stripe.checkout.Session:
-    options = {"idempotency_key": key} if key else {}
-    return sim.client.v1.checkout.sessions.create(params(**more), options)  # type: ignore[arg-type]
-
-
-def types(events: Receiver) -> list[str]:
-    return [json.loads(body)["type"] for body, _ in events.calls]
 
 
 def test_a_session_is_what_was_asked_for(sim: StripeSimulator) -> None:
@@ -200,103 +149,6 @@ def test_an_expired_session_cannot_be_paid(sim: StripeSimulator) -> None:
         sim.client.v1.checkout.sessions.expire(session.id)
 
 
-@pytest.mark.parametrize(
-    ("button", "action", "ending"),
-    [("later", "arrive", "async_payment_succeeded"), ("later-fails", "bounce", "async_payment_failed")],
-)
-def test_a_delayed_payment_is_decided_later(
-    sim: StripeSimulator,
-    receiver: Receiver,
-    button: str,
-    action: str,
-    ending: str,
-) -> None:
-    session = new_session(sim)
-    sim.pay(session.id, button)
-    waiting = sim.client.v1.checkout.sessions.retrieve(session.id)
-    assert (waiting.status, waiting.payment_status) == ("complete", "unpaid")
-    sim.act(action, str(waiting.payment_intent))
-    sim.settled(f"checkout.session.{ending}", session.id)
-    assert set(types(receiver)) == {"checkout.session.completed", f"checkout.session.{ending}"}
-    paid = sim.client.v1.checkout.sessions.retrieve(session.id).payment_status
-    assert paid == ("paid" if action == "arrive" else "unpaid")
-
-
-def test_refunds_and_disputes(sim: StripeSimulator, receiver: Receiver) -> None:
-    session = new_session(sim)
-    sim.pay(session.id)
-    payment = str(sim.client.v1.checkout.sessions.retrieve(session.id).payment_intent)
-    refund = sim.client.v1.refunds.create({"payment_intent": payment, "amount": 2000})
-    assert (refund.status, refund.amount, refund.payment_intent) == ("succeeded", 2000, payment)
-    with pytest.raises(stripe.InvalidRequestError, match="greater than unrefunded amount"):
-        sim.client.v1.refunds.create({"payment_intent": payment, "amount": 5901})
-    sim.act("fail_refund", refund.id)
-    assert sim.client.v1.refunds.retrieve(refund.id).status == "failed"
-    dispute = sim.act("dispute", payment)["disputes"][0]
-    sim.act("win", dispute["id"])
-    assert sim.client.v1.disputes.retrieve(dispute["id"]).status == "won"
-    sim.act("refund", payment)
-    with pytest.raises(stripe.InvalidRequestError) as again:
-        sim.client.v1.refunds.create({"payment_intent": payment})
-    assert again.value.code == "charge_already_refunded"
-    wait_for(lambda: len(receiver.calls) == 8, "eight events")
-    assert sorted(types(receiver)) == [
-        "charge.dispute.closed",
-        "charge.dispute.created",
-        "charge.dispute.funds_reinstated",
-        "charge.dispute.funds_withdrawn",
-        "checkout.session.completed",
-        "refund.created",
-        "refund.created",
-        "refund.failed",
-    ]
-
-
-def test_events_are_signed_with_every_secret(sim: StripeSimulator, receiver: Receiver) -> None:
-    session = new_session(sim)
-    sim.pay(session.id)
-    sim.settled("checkout.session.completed", session.id)
-    body, header = receiver.calls[0]
-    for secret in SECRETS:
-        event = stripe.Webhook.construct_event(body, header, secret)
-        assert (event.type, event.data.object["id"]) == ("checkout.session.completed", session.id)
-    with pytest.raises(stripe.SignatureVerificationError):
-        stripe.Webhook.construct_event(body, header, "whsec_of_somebody_else")
-
-
-def test_an_event_is_sent_until_it_is_taken(sim: StripeSimulator, receiver: Receiver) -> None:
-    receiver.answers = [500]
-    session = new_session(sim)
-    sim.pay(session.id)
-    assert sim.settled("checkout.session.completed", session.id)["tries"] == 2
-    ids = {json.loads(body)["id"] for body, _ in receiver.calls}
-    assert (len(receiver.calls), len(ids)) == (2, 1)
-
-
-def test_events_can_be_repeated_forged_and_reversed(sim: StripeSimulator, receiver: Receiver) -> None:
-    sim.behave(repeat=2, forge=True, reorder=True)
-    session = new_session(sim)
-    sim.pay(session.id)
-    payment = str(sim.client.v1.checkout.sessions.retrieve(session.id).payment_intent)
-    sim.act("refund", payment)
-    wait_for(lambda: len(receiver.calls) == 6, "two events, each forged once and sent twice")
-    # Which of the two comes first depends on how soon the refund follows the payment.
-    assert sorted(types(receiver)) == ["checkout.session.completed"] * 3 + ["refund.created"] * 3
-    good = [header for body, header in receiver.calls if _is_good(body, header)]
-    assert len(good) == 4
-
-
-def test_events_can_be_lost_and_sent_again(sim: StripeSimulator, receiver: Receiver) -> None:
-    sim.behave(lose=True)
-    session = new_session(sim)
-    sim.pay(session.id)
-    lost = sim.settled("checkout.session.completed", session.id)
-    assert (lost["state"], receiver.calls) == ("lost", [])
-    sim.behave(lose=False)
-    sim.act("send_again", lost["id"])
-    wait_for(lambda: receiver.calls, "the event")
-
-
 def test_everything_survives_a_restart(tmp_path: Path, http: httpx.Client) -> None:
     launcher = Launcher(tmp_path / "stripe", tmp_path / "stripe.log", http)
     with receiving() as received:
@@ -352,11 +204,3 @@ def test_setting_up_prices_again_makes_nothing_new(sim: StripeSimulator) -> None
     assert not sim.client.v1.prices.retrieve(first).active
     found = sim.client.v1.prices.retrieve(second)
     assert (found.unit_amount, found.currency, found.lookup_key) == (8900, "eur", "atelier_credits_500")
-
-
-def _is_good(body: bytes, header: str) -> bool:
-    try:
-        stripe.Webhook.construct_event(body, header, SECRETS[0])
-    except stripe.SignatureVerificationError:
-        return False
-    return True

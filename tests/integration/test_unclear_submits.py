@@ -16,7 +16,8 @@ from core.models import Job, Person
 from core.sending import BUSY, UNCLEAR, WAITING, fresh, send
 from core.settings import get_settings
 from local.paths import ROOT
-from tests.integration.atelier import SCHNELL, Atelier, at_once, created, until, without
+from tests.integration.atelier import SCHNELL, Atelier, until
+from tests.integration.hands import at_once, created, without
 
 pytestmark = pytest.mark.usefixtures("companion")
 NOBODY = "http://127.0.0.1:9"  # the port of the discard protocol: nothing listens there

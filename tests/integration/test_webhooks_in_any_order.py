@@ -10,7 +10,8 @@ from core.database import get_database
 from core.models import Person
 from core.reconcile import look_at
 from core.sending import fresh, get_queue, record, webhook_url
-from tests.integration.atelier import SCHNELL, Atelier, at_once, created, until
+from tests.integration.atelier import SCHNELL, Atelier, until
+from tests.integration.hands import at_once, created
 
 pytestmark = pytest.mark.usefixtures("companion")
 

@@ -34,8 +34,6 @@ from tests.integration.conftest import Somebody
 from tests.integration.stripe_stack import KEY, SECRETS, Launcher, StripeSimulator, wait_for
 
 SUCCESS = "http://127.0.0.1:9/credits?paid={CHECKOUT_SESSION_ID}"
-
-
 CANCEL = "http://127.0.0.1:9/credits"
 
 

@@ -24,8 +24,6 @@ from tests.unit.ui import doubles
 from tests.unit.ui.studio import Open, Studio
 
 NOON = doubles.NOON
-
-
 LEA, TOM = uuid4(), uuid4()
 
 
