@@ -1,12 +1,15 @@
 """Admin: the state of the studio in five figures, then one section at a time."""
 
 from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
 
 import streamlit as st
 
-from core import operations
+from core import operations, together
 from core.models import Person
 from core.operations import Overview
+from core.together import Read
 from ui import (
     admin_attention,
     admin_catalogue,
@@ -20,12 +23,20 @@ from ui import (
 
 person = guard.require(admin=True)
 
-SECTIONS: dict[str, Callable[[Person, Overview], None]] = {
-    "People": lambda person, _overview: admin_people.draw(person),
-    "Catalogue": lambda person, _overview: admin_catalogue.draw(person),
-    "Operations": admin_operations.draw,
-    "Money": lambda person, _overview: admin_money.draw(person),
-    "Trail": lambda person, _overview: admin_trail.draw(person),
+
+class Section(NamedTuple):
+    """How a section is drawn, and what it asks the database for."""
+
+    draw: Callable[[Person, Overview], None]
+    reads: Callable[[Person], tuple[Read, ...]]
+
+
+SECTIONS: dict[str, Section] = {
+    "People": Section(lambda person, _overview: admin_people.draw(person), admin_people.reads),
+    "Catalogue": Section(lambda person, _overview: admin_catalogue.draw(person), admin_catalogue.reads),
+    "Operations": Section(admin_operations.draw, admin_operations.reads),
+    "Money": Section(lambda person, _overview: admin_money.draw(person), admin_money.reads),
+    "Trail": Section(lambda person, _overview: admin_trail.draw(person), admin_trail.reads),
 }
 
 
@@ -45,8 +56,12 @@ def pick_section() -> str:
 
 
 st.title("Admin", anchor=False)
-overview = operations.overview(person)
-figures.draw(person, overview)
-admin_attention.draw(person, overview)
-st.space("small")
-SECTIONS[pick_section()](person, overview)
+top = st.container()  # drawn when it is known which section is read with it
+section = SECTIONS[pick_section()]
+with together.reading(person, partial(operations.overview, person), *section.reads(person)):
+    overview = operations.overview(person)
+    with top:
+        figures.draw(person, overview)
+        admin_attention.draw(person, overview)
+        st.space("small")
+    section.draw(person, overview)

@@ -1,21 +1,32 @@
 """The catalogue for admins: what each type costs and earns, its defaults and its switch, and what was changed."""
 
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from core import margins
+from core import chores, margins
 from core.admin import catalogue
 from core.admin.catalogue import CatalogueChange, CatalogueType
 from core.models import Person
+from core.together import Read
 from ui import admin_prices, admin_type, session, trail_words, words
 
 _TABLE = "catalogue-table"
 _HISTORY = 30
 SOURCES = {"synced": "fal.ai", "manual": "By hand", "documented": "Documented"}
 _ACTIONS = {"edit_generation_type": "Edited", "set_unit_price": "Price by hand", "sync_prices": "Price of fal.ai"}
+
+
+def reads(person: Person) -> tuple[Read, ...]:
+    """What the section asks for: see `core.together`. The types themselves are read as the person."""
+    return partial(margins.margins, person), partial(chores.states, person), partial(_changes, person)
+
+
+def _changes(person: Person) -> tuple[CatalogueChange, ...]:
+    return catalogue.history(person, limit=_HISTORY)
 
 
 def draw(person: Person) -> None:
@@ -25,7 +36,7 @@ def draw(person: Person) -> None:
     _table(known, {each.generation_type: each.margin for each in report.types})
     st.markdown(":small[:gray[Choose a type to change it. Jobs keep the price they were made at.]]")
     admin_prices.draw_reading(person)
-    _history(catalogue.history(person, limit=_HISTORY))
+    _history(_changes(person))
     admin_type.open_chosen(person)
 
 

@@ -18,6 +18,13 @@ _MOST = 500
 _COUNTED = 10_000
 
 
+def read(person: Person) -> tuple[InboxEvent, ...]:
+    """What the section shows, as it is filtered."""
+    status, provider, text = (st.session_state.get(key) or "" for key in (_STATUS, _PROVIDER, _TEXT))
+    shown = min(int(st.session_state.get(_SHOWN, _PAGE)), _MOST)
+    return operations.inbox(person, status=status or None, provider=provider or None, text=text.strip(), limit=shown)
+
+
 def draw(person: Person, overview: Overview) -> None:
     st.space("small")
     counts = {"": sum(overview.inbox.values()), **overview.inbox}
@@ -35,13 +42,12 @@ def draw(person: Person, overview: Overview) -> None:
         )
     provider, text = _filters()
     acting.outcome(_PLACE)
-    shown = int(st.session_state.get(_SHOWN, _PAGE))
-    events = operations.inbox(person, status=status or None, provider=provider, text=text, limit=min(shown, _MOST))
+    events = read(person)
     if not events:
         st.markdown(":gray[None of this kind.]" if status or provider or text else ":gray[No call has come in.]")
         return
     chosen = inbox_table.draw(events)
-    _below(events, chosen, shown, overview.inbox.get("dead", 0))
+    _below(events, chosen, int(st.session_state.get(_SHOWN, _PAGE)), overview.inbox.get("dead", 0))
 
 
 def counted(number: int) -> str:

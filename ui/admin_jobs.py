@@ -35,9 +35,18 @@ _HEALTH = {  # each of core.admin.jobs.STUCK in a word or two
 }
 
 
+def read(person: Person) -> OpenJobs:
+    """What the section shows, as it is filtered."""
+    chosen = _chosen()
+    return admin_jobs.open_jobs(person, state=chosen if chosen in _STATES else None, only_stuck=chosen == _STUCK)
+
+
+def _chosen() -> str:
+    return st.session_state.get(_STATE) or _ALL
+
+
 def draw(person: Person) -> None:
-    chosen = st.session_state.get(_STATE) or _ALL
-    found = admin_jobs.open_jobs(person, state=chosen if chosen in _STATES else None, only_stuck=chosen == _STUCK)
+    chosen, found = _chosen(), read(person)
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         st.subheader("Open jobs", anchor=False, width="content")
         if found.states:

@@ -1,5 +1,6 @@
 """People for admins: who waits, one by one or many at once, and everybody in a list that opens their detail."""
 
+from functools import partial
 from uuid import UUID
 
 import pandas as pd
@@ -7,11 +8,12 @@ import streamlit as st
 
 from core import people
 from core.models import Person, Waiting
-from core.people import Filter, Member
+from core.people import Filter, Member, MemberPage
+from core.together import Read
 from ui import acting, admin_member, session, words
 
 _PLACE = "people"
-_PAGE = 50
+_PAGE, _MOST = 50, 500
 _MOST_WAITING = 25
 _SHOWN, _FILTER, _TEXT, _TABLE = "people-shown", "people-filter", "people-text", "people-table"
 _FILTERS: dict[Filter, str] = {
@@ -31,6 +33,11 @@ STATES = {
     "deleted": "Deleted",
 }
 _COLORS = {"Approved": "green", "Waiting": "yellow", "Declined": "gray", "Switched off": "red", "Deleted": "gray"}
+
+
+def reads(person: Person) -> tuple[Read, ...]:
+    """What the section asks for: see `core.together`. Who waits is read as the person."""
+    return (partial(_found, person),)
 
 
 def draw(person: Person) -> None:
@@ -123,11 +130,22 @@ def _decline(person: Person, user_ids: list[UUID]) -> str:
     return f"{words.count(len(done.changed), 'person', 'people')} declined."
 
 
-def _list(person: Person) -> None:
-    shown = int(st.session_state.get(_SHOWN, _PAGE))
-    wanted: Filter = st.session_state.get(_FILTER) or "all"
+def _shown() -> int:
+    return int(st.session_state.get(_SHOWN, _PAGE))
+
+
+def _wanted() -> Filter:
+    return st.session_state.get(_FILTER) or "all"
+
+
+def _found(person: Person) -> MemberPage:
+    """Who is in the list, as it is filtered."""
     text = str(st.session_state.get(_TEXT) or "").strip()
-    found = people.search(person, text, show=wanted, limit=min(shown, 500))
+    return people.search(person, text, show=_wanted(), limit=min(_shown(), _MOST))
+
+
+def _list(person: Person) -> None:
+    found = _found(person)
     counts = found.counts or {}
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         st.subheader("Everybody", anchor=False, width="content")
@@ -140,7 +158,7 @@ def _list(person: Person) -> None:
             on_change=_from_the_top,
             width=230,
         )
-    offered = [name for name in _FILTERS if counts.get(name) or name in ("all", wanted)]
+    offered = [name for name in _FILTERS if counts.get(name) or name in ("all", _wanted())]
     st.pills(
         "Show",
         offered,
@@ -156,8 +174,8 @@ def _list(person: Person) -> None:
         return
     _table(found.members)
     st.markdown(":small[:gray[Choose somebody to see and change how they stand.]]")
-    if found.after is not None and shown < 500:
-        st.button("Show more", key="people-more", on_click=_show_more, args=(shown,))
+    if found.after is not None and _shown() < _MOST:
+        st.button("Show more", key="people-more", on_click=_show_more, args=(_shown(),))
 
 
 def _from_the_top() -> None:

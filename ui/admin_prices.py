@@ -5,7 +5,7 @@ import streamlit as st
 
 from core import chores, prices
 from core.models import Person
-from core.prices import PriceSync
+from core.prices import PriceChange, PriceSync
 from ui import acting, session, words
 
 _PLACE = "prices"
@@ -64,8 +64,13 @@ def _state(person: Person) -> None:
     st.markdown(f":small[:gray[Read every day, last {read}. Jobs already made keep their price.]]")
 
 
+def read_history(person: Person) -> tuple[PriceChange, ...]:
+    """What has changed lately."""
+    return prices.history(person, _SHOWN)
+
+
 def _history(person: Person) -> None:
-    changes = prices.history(person, _SHOWN)
+    changes = read_history(person)
     if not changes:
         st.markdown(":gray[No price has changed so far.]")
         return

@@ -1,6 +1,7 @@
 """Webhook calls over time and why jobs failed, for admins."""
 
 from datetime import datetime
+from functools import partial
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -9,10 +10,12 @@ import streamlit as st
 from core.admin import system
 from core.admin.system import Failures, Rate
 from core.models import Person
+from core.together import Read
 from ui import charts, session, words
 
 _SPAN = "rates-hours"
-_SPANS = {24: "24 hours", 168: "7 days", 720: "30 days"}
+_DAY_HOURS = 24
+_SPANS = {_DAY_HOURS: "24 hours", 168: "7 days", 720: "30 days"}
 _DAY = 86_400_000  # milliseconds, Plotly's unit for dates
 _LAYOUT = {
     "margin": {"l": 0, "r": 0, "t": 36, "b": 0},
@@ -37,25 +40,33 @@ _LAYOUT = {
 _SERIES = (("Verified", 0), ("Failed", 1), ("Refused", 3))
 
 
+def reads(person: Person) -> tuple[Read, ...]:
+    """What the section asks for: see `core.together`."""
+    return partial(system.rates, person, hours=_hours()), partial(system.failures, person, hours=_hours())
+
+
+def _hours() -> int:
+    return int(st.session_state.get(_SPAN) or _DAY_HOURS)
+
+
 def draw(person: Person) -> None:
     st.space("small")
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         st.subheader("Webhook calls", anchor=False, width="content")
-        hours = st.segmented_control(
+        st.segmented_control(
             "Span",
             list(_SPANS),
             format_func=_SPANS.__getitem__,
-            default=None if _SPAN in st.session_state else 24,
+            default=None if _SPAN in st.session_state else _DAY_HOURS,
             required=True,
             key=_SPAN,
             label_visibility="collapsed",
         )
-    hours = int(hours or 24)
-    found = system.rates(person, hours=hours)
+    found = system.rates(person, hours=_hours())
     st.markdown(f":small[:gray[{words.escape(sentence(found))}]]")
     if any(rate.received for rate in found):
         charts.draw(figure(found), alt="Webhook calls per hour: verified, failed and refused", key="rates")
-    _failures(system.failures(person, hours=hours))
+    _failures(system.failures(person, hours=_hours()))
 
 
 def sentence(rates: tuple[Rate, ...]) -> str:

@@ -12,17 +12,24 @@ from core.revenue import WEBHOOK_TARGET, BuyerRevenue, PaymentMetrics
 from ui import numbers, session, words
 
 _DAYS = {"Last 7 days": 7, "Last 30 days": 30, "Last 90 days": 90}
+_DEFAULT = "Last 30 days"
 _PERIOD = "sales-period"
 _PROVIDERS = {"fal": "fal.ai", "stripe": "Stripe"}
 _DELIVERY = {"none": "On screen only", "waiting": "Waiting to be posted", "sent": "Posted", "failed": "Not posted"}
+
+
+def read(person: Person) -> PaymentMetrics:
+    """The figures of the period that is chosen."""
+    return revenue.payment_metrics(person, days=_DAYS[st.session_state.get(_PERIOD) or _DEFAULT])
 
 
 def draw(person: Person) -> None:
     st.space("small")
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         st.subheader("Sales", anchor=False, width="content")
-        chosen = st.selectbox("Period", list(_DAYS), index=1, key=_PERIOD, label_visibility="collapsed", width=160)
-    found = revenue.payment_metrics(person, days=_DAYS[chosen])
+        first = list(_DAYS).index(_DEFAULT)
+        st.selectbox("Period", list(_DAYS), index=first, key=_PERIOD, label_visibility="collapsed", width=160)
+    found = read(person)
     _figures(found)
     if found.people:
         _people(found.people)

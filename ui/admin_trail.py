@@ -8,8 +8,9 @@ import pandas as pd
 import streamlit as st
 
 from core.admin import trail
-from core.admin.trail import TrailFilter, TrailLine
+from core.admin.trail import TrailFilter, TrailLine, TrailPage
 from core.models import Person
+from core.together import Read
 from ui import guard, session, trail_words, words
 
 _PAGE = 50
@@ -18,11 +19,31 @@ _BY, _ACTION, _TEXT, _SPAN, _SHOWN = "trail-by", "trail-action", "trail-text", "
 _TABLE, _CHOSEN = "trail-table", "trail-chosen"
 
 
+def reads(person: Person) -> tuple[Read, ...]:
+    """What the section asks for: see `core.together`."""
+    return partial(trail.choices, person), partial(_found, person, _wanted())
+
+
+def _found(person: Person, wanted: TrailFilter) -> TrailPage:
+    return trail.search(person, wanted, limit=_shown())
+
+
+def _shown() -> int:
+    return min(int(st.session_state.get(_SHOWN, _PAGE)), _MOST)
+
+
+def _wanted() -> TrailFilter:
+    """What the filters say, before they are drawn as well."""
+    by, action, text, span = (st.session_state.get(key) for key in (_BY, _ACTION, _TEXT, _SPAN))
+    start, end = _moments(span)
+    return TrailFilter(by=UUID(by) if by else None, action=action, text=(text or "").strip(), start=start, end=end)
+
+
 def draw(person: Person) -> None:
     st.subheader("Trail", anchor=False)
-    wanted = _filters(person)
-    shown = min(int(st.session_state.get(_SHOWN, _PAGE)), _MOST)
-    page = trail.search(person, wanted, limit=shown)
+    _filters(person)
+    wanted, shown = _wanted(), _shown()
+    page = _found(person, wanted)
     if not page.lines:
         st.markdown(":gray[Nothing like that has happened.]")
         return
@@ -44,11 +65,11 @@ def draw(person: Person) -> None:
     _open_chosen()
 
 
-def _filters(person: Person) -> TrailFilter:
+def _filters(person: Person) -> None:
     known = trail.choices(person)
     actors = {str(user_id): name or words.short_id(str(user_id)) for user_id, name in known.actors}
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        text = st.text_input(
+        st.text_input(
             "Search",
             key=_TEXT,
             placeholder="Anything in it",
@@ -56,7 +77,7 @@ def _filters(person: Person) -> TrailFilter:
             on_change=_from_the_top,
             width=230,
         )
-        by = st.selectbox(
+        st.selectbox(
             "Who",
             list(actors),
             index=None,
@@ -66,7 +87,7 @@ def _filters(person: Person) -> TrailFilter:
             on_change=_from_the_top,
             width=190,
         )
-        action = st.selectbox(
+        st.selectbox(
             "What",
             list(known.actions),
             index=None,
@@ -76,9 +97,7 @@ def _filters(person: Person) -> TrailFilter:
             on_change=_from_the_top,
             width=210,
         )
-        span = st.date_input("When", value=[], key=_SPAN, on_change=_from_the_top, format="DD/MM/YYYY", width=230)
-    start, end = _moments(span)
-    return TrailFilter(by=UUID(by) if by else None, action=action, text=(text or "").strip(), start=start, end=end)
+        st.date_input("When", value=[], key=_SPAN, on_change=_from_the_top, format="DD/MM/YYYY", width=230)
 
 
 def _moments(span: object) -> tuple[datetime | None, datetime | None]:

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
@@ -12,6 +13,7 @@ from core.budget import BILLING_PAGE, BudgetOverview, Scope
 from core.burn_down import BurnDown
 from core.models import Budget, Person
 from core.periods import Period
+from core.together import Read
 from ui import balance_dialog, charts, meter, numbers, outlook, session, words
 
 _ZERO = Decimal(0)
@@ -25,14 +27,28 @@ _TITLES: dict[Scope, tuple[str, str]] = {
 }
 
 
+def reads(person: Person, overview: BudgetOverview) -> list[Read]:
+    """What the section asks for: see `core.together`."""
+    scope = st.session_state.get(_SCOPE, "person") if _has_choice(overview) else _only(overview)
+    wanted: list[Read] = []
+    if (overview.own if scope == "person" else overview.team) is not None and _knows_days(person, scope):
+        wanted.append(partial(_burn, person, overview, scope))
+    if person.is_admin and scope == "team":
+        wanted.append(partial(chores.states, person))
+    return wanted
+
+
+def _knows_days(person: Person, scope: Scope) -> bool:
+    return scope == "person" or person.is_admin
+
+
 def draw(person: Person, overview: BudgetOverview) -> None:
     scope = _pick(overview)
     budget = overview.own if scope == "person" else overview.team
     if budget is None:
         _without_balance(person, overview)
         return
-    knows_days = scope == "person" or person.is_admin
-    burn = _burn(person, overview, scope) if knows_days else None
+    burn = _burn(person, overview, scope) if _knows_days(person, scope) else None
     ahead = outlook.of(budget, {day.day: day.spent for day in burn.days}, overview.today) if burn else None
     with st.grid(4, min_column_width=150, gap=(24, 24)):
         _figures(overview, budget, scope)
@@ -53,10 +69,18 @@ def draw(person: Person, overview: BudgetOverview) -> None:
         _chart(overview, budget, scope, burn, ahead)
 
 
+def _has_choice(overview: BudgetOverview) -> bool:
+    return overview.own is not None and overview.team is not None
+
+
+def _only(overview: BudgetOverview) -> Scope:
+    return "person" if overview.own is not None else "team"
+
+
 def _pick(overview: BudgetOverview) -> Scope:
     """Whose balance: what the header says, and a choice for whoever has both."""
-    if overview.own is None or overview.team is None:
-        return "person" if overview.own is not None else "team"
+    if not _has_choice(overview):
+        return _only(overview)
     chosen = st.segmented_control(
         "Whose balance",
         list(_SCOPES),

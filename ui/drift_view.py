@@ -1,19 +1,34 @@
 """Our sum against fal.ai's own books, for admins: per day and endpoint, and the requests that nobody here made."""
 
 from decimal import Decimal
+from functools import partial
 
 import streamlit as st
 
-from core import billing, chores
+from core import billing, chores, fal_account
 from core.billing import Drift, ForeignCharge, UnbilledJob
 from core.models import Person
 from core.periods import Period
 from core.settings import get_settings
+from core.together import Read
 from ui import acting, fal_account_view, numbers, session, words
 
 _PLACE = "drift"
 _LONG = 10  # rows; more of them scroll
 _USD = st.column_config.NumberColumn(format="$%.3f")
+
+
+def reads(person: Person, period: Period) -> list[Read]:
+    """What the section asks for: see `core.together`."""
+    wanted: list[Read] = [partial(fal_account.pinned, person)]
+    if get_settings().fal_admin_key:
+        wanted += [
+            partial(chores.states, person),
+            partial(billing.drift, person, period),
+            partial(billing.unbilled_jobs, person, period),
+            partial(billing.foreign_charges, person, period),
+        ]
+    return wanted
 
 
 def draw(person: Person, period: Period) -> None:

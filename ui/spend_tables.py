@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -11,11 +12,17 @@ from core.budget import BudgetOverview
 from core.models import Person
 from core.periods import Period
 from core.spend import CostlyFailures, PersonSpend, Slice, SpendReport
+from core.together import Read
 from ui import limits_dialog, numbers, words
 
 _WHERE = "where-by"
 _MONEY = ("Estimated, USD", "Actual, USD")
 _LONG = 10  # rows; more of them scroll
+
+
+def reads(person: Person, period: Period) -> list[Read]:
+    """What the section asks for: see `core.together`."""
+    return [partial(spend.by_campaign, person, period)]
 
 
 def draw(person: Person, overview: BudgetOverview, period: Period, report: SpendReport) -> None:

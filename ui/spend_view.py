@@ -2,6 +2,7 @@
 
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import cast
 
 import streamlit as st
@@ -11,6 +12,7 @@ from core.models import Person
 from core.periods import Period, presets
 from core.series import Series
 from core.spend import By, SpendReport
+from core.together import Read
 from ui import charts, describe, numbers, words
 
 _PERIOD, _DATES, _BY = "spend-period", "spend-dates", "spend-by"
@@ -18,6 +20,23 @@ _OWN_DATES = "Own dates"
 _DEFAULT = "Last 30 days"
 _LONGEST = 3650  # days
 _BYS: dict[By, str] = {"type": "Type", "person": "Person", "campaign": "Campaign"}
+
+
+def reads(person: Person, period: Period) -> list[Read]:
+    """What the section asks for: see `core.together`."""
+    return [partial(spend.report, person, period, st.session_state.get(_BY) or "type")]
+
+
+def chosen(today: date) -> Period:
+    """The period that is chosen, before the choice is drawn as well."""
+    named = presets(today)
+    name = st.session_state.get(_PERIOD) or _DEFAULT
+    return named[name] if name != _OWN_DATES else _own_dates(st.session_state.get(_DATES), named[_DEFAULT])
+
+
+def _own_dates(picked: object, start: Period) -> Period:
+    dates = picked if isinstance(picked, tuple) else (picked,)
+    return Period(dates[0], dates[-1]) if dates and dates[0] else start  # the second date is on its way
 
 
 def draw(person: Person, today: date) -> tuple[Period, SpendReport]:
@@ -41,7 +60,7 @@ def draw(person: Person, today: date) -> tuple[Period, SpendReport]:
 
 def _pick_period(today: date) -> Period:
     named = presets(today)
-    chosen = st.selectbox(
+    name = st.selectbox(
         "Period",
         [*named, _OWN_DATES],
         index=list(named).index(_DEFAULT),
@@ -49,8 +68,8 @@ def _pick_period(today: date) -> Period:
         label_visibility="collapsed",
         width=160,
     )
-    if chosen != _OWN_DATES:
-        return named[chosen]
+    if name != _OWN_DATES:
+        return named[name]
     start = named[_DEFAULT]
     picked = st.date_input(
         "From and to",
@@ -62,8 +81,7 @@ def _pick_period(today: date) -> Period:
         label_visibility="collapsed",
         width=240,
     )
-    dates = picked if isinstance(picked, tuple) else (picked,)
-    return Period(dates[0], dates[-1]) if dates else start  # the second date is on its way
+    return _own_dates(picked, start)
 
 
 def _pick_by(person: Person) -> By:

@@ -1,9 +1,11 @@
 """The studio from memory, and the app opened on it."""
 
+from contextlib import nullcontext
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core import alerts, credits, jobs, offers, packs, purchases, retrying, sessions
+from core import alerts, credits, jobs, offers, packs, purchases, retrying, sessions, together
 from core.credits import Standing
 from tests.unit.ui import doubles
 from tests.unit.ui.studio import MAIN, Open, Studio
@@ -15,6 +17,7 @@ def studio(monkeypatch: pytest.MonkeyPatch) -> Studio:
     studio = Studio()
     monkeypatch.setattr(sessions, "current", studio.current)
     monkeypatch.setattr("core.admin.calls.get_database", lambda: studio)
+    monkeypatch.setattr(together, "reading", lambda _person, *_reads: nullcontext())  # nothing here goes anywhere
     monkeypatch.setattr(offers, "offers", doubles.offers)
     monkeypatch.setattr(jobs, "submit", studio.submit)
     monkeypatch.setattr(jobs, "get", studio.get)
