@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test check audit bench format setup status chaos nightly pictures db-reset lock
+.PHONY: help run test check audit bench format setup status chaos load nightly pictures db-reset lock
 
 PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
@@ -54,6 +54,11 @@ chaos: ## everything goes wrong at once: ARGS='--jobs 2000 --seed 1'
 	$(need_python)
 	@$(PYTHON) -m local.bootstrap run
 	@$(VENV) -m local.chaos $(ARGS)
+
+load: ## webhooks at a rate while people click (7 minutes): ARGS='--rate 500 --seconds 60 --people 50 --minutes 5'
+	$(need_python)
+	@$(PYTHON) -m local.bootstrap dev
+	@$(VENV) -m bench.load $(ARGS)
 
 nightly: ## the books against their model: thousands of steps, with races and crashes
 	$(need_python)

@@ -35,7 +35,7 @@ async def send_all(url: str, requests: Sequence[bytes], parallel: int) -> tuple[
                 request = waiting.pop()
                 started = time.monotonic()
                 writer.write(request)
-                status = await _answer(reader)
+                status = await answer(reader)
                 took.append(time.monotonic() - started)
                 statuses.append(status)
         finally:
@@ -47,7 +47,7 @@ async def send_all(url: str, requests: Sequence[bytes], parallel: int) -> tuple[
     return time.monotonic() - started, took, statuses
 
 
-async def _answer(reader: asyncio.StreamReader) -> int:
+async def answer(reader: asyncio.StreamReader) -> int:
     """Read one answer to its end and return its status."""
     head = (await reader.readuntil(b"\r\n\r\n")).lower()
     status = int(head[9:12])

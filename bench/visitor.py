@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.proto.WidgetStates_pb2 import WidgetState
 from websockets.asyncio.client import ClientConnection, connect
 
 from core.sessions import COOKIE_NAME
@@ -94,7 +95,9 @@ class Visitor:
             if on_run is not None:
                 on_run(name, run)
 
-    async def _run(self, fragment: str, started: float | None = None, button: str = "") -> Run:
+    async def _run(
+        self, fragment: str, started: float | None = None, button: str = "", *, by_itself: bool = True
+    ) -> Run:
         assert self._socket is not None
         request = BackMsg()
         state = request.rerun_script
@@ -102,7 +105,8 @@ class Visitor:
         state.page_name = self._page
         state.page_script_hash = self.script_hash
         state.fragment_id = fragment
-        state.is_auto_rerun = bool(fragment) and not button
+        state.is_auto_rerun = bool(fragment) and by_itself and not button
+        state.widget_states.widgets.extend(self._widget_states())
         if button:
             pressed = state.widget_states.widgets.add()
             pressed.id, pressed.trigger_value = button, True
@@ -122,13 +126,23 @@ class Visitor:
         text = b"".join(parts)
         return Run(begun, time.monotonic() - begun, len(text), text)
 
+    def _widget_states(self) -> list[WidgetState]:
+        """What this somebody has set on the page: nothing."""
+        return []
+
+    def _seen(self, message: ForwardMsg) -> None:
+        """Called with everything that the page sends."""
+
     def _finished(self, raw: bytes) -> bool:
         message = ForwardMsg.FromString(raw)
+        self._seen(message)
         kind = message.WhichOneof("type")
         if kind == "new_session":
             if not message.metadata.run.fragment_ids:
                 self.timers.clear()
                 self.script_hash = message.new_session.page_script_hash
+        elif kind == "navigation":  # new_session names the script that all pages begin with
+            self.script_hash = message.navigation.page_script_hash
         elif kind == "auto_rerun":
             fragment = message.auto_rerun.fragment_id
             self.timers[fragment] = Timer(message.auto_rerun.interval, fragment)

@@ -188,10 +188,11 @@ class Inquiry:
     def _errors(self) -> Iterator[str]:
         folders = (self.machine.state / "logs", self.machine.state / "second" / "logs")
         for log in (log for folder in folders for log in folder.glob("companion*.log")):
-            yield from _unexplained(log)
+            yield from unexplained(log)
 
 
-def _unexplained(log: Path) -> Iterator[str]:
+def unexplained(log: Path) -> Iterator[str]:
+    """What a companion wrote down that must never happen, whatever goes wrong outside."""
     for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
         if not line.startswith("{"):
             if "Traceback" in line:
