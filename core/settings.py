@@ -186,7 +186,7 @@ def _refuse_weak(values: Mapping[str, Any]) -> None:
         if setting.metadata["needed"] and not value.strip(", "):
             complaints.append(f"{name} is missing")
         elif is_secret and setting.metadata["read"] is not _url:
-            complaints += [f"{name} {flaw}" for part in _list(name, value) if (flaw := _flaw(name, part))][:1]
+            complaints += [f"{name} {found}" for part in _list(name, value) if (found := flaw(name, part))][:1]
         elif setting.metadata["read"] is _url and value.startswith("http://") and not _is_near(name, value):
             complaints.append(f"{name} must begin with https://")
     if complaints:
@@ -204,7 +204,8 @@ def _is_near(name: str, address: str) -> bool:
         return "." not in host  # the name of a container
 
 
-def _flaw(name: str, secret: str) -> str:
+def flaw(name: str, secret: str) -> str:
+    """What is wrong with the value of a secret, as it follows its name: "is too short, …"; empty when nothing is."""
     minimum = MINIMUM_APP_SECRET if name == "APP_SECRET" else MINIMUM_SECRET
     if secret == LOCAL_APP_SECRET or _PLACEHOLDER.search(secret):
         return "still has a default value"

@@ -13,6 +13,7 @@ from core.together import Read
 from ui import (
     admin_attention,
     admin_catalogue,
+    admin_connections,
     admin_money,
     admin_operations,
     admin_people,
@@ -36,6 +37,7 @@ SECTIONS: dict[str, Section] = {
     "Catalogue": Section(lambda person, _overview: admin_catalogue.draw(person), admin_catalogue.reads),
     "Operations": Section(admin_operations.draw, admin_operations.reads),
     "Money": Section(lambda person, _overview: admin_money.draw(person), admin_money.reads),
+    "Connections": Section(lambda person, _overview: admin_connections.draw(person), lambda _person: ()),
     "Trail": Section(lambda person, _overview: admin_trail.draw(person), admin_trail.reads),
 }
 

@@ -23,6 +23,7 @@ _ACTIONS: Final = {
     "run_audit": "Audit the books",
     "set_role": "Change role",
     "set_unmetered": "Change metering",
+    "write_settings": "Write settings",
     "sync_prices": "Read prices",
 }
 _TARGETS: Final = {"page:admin": "Admin page"}

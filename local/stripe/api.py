@@ -40,16 +40,25 @@ class BrokenOff(Response):
 
 class Api:
     def __init__(
-        self, store: Store, till: Till, catalogue: Catalogue, key: str, behaviour: Callable[[], Behaviour]
+        self,
+        store: Store,
+        till: Till,
+        catalogue: Catalogue,
+        key: str,
+        webhook_url: str,
+        behaviour: Callable[[], Behaviour],
     ) -> None:
         self._store = store
         self._till = till
         self._catalogue = catalogue
         self._key = key
+        self._webhook_url = webhook_url
         self._behaviour = behaviour
         self._table: list[tuple[str, re.Pattern[str], Handler]] = [
             (method, re.compile(f"/v1/{pattern}"), handler)
             for method, pattern, handler in (
+                ("GET", "account", lambda _params, _base: objects.account()),
+                ("GET", "webhook_endpoints", self._endpoints),
                 ("POST", "checkout/sessions", self._create_session),
                 ("GET", f"checkout/sessions/{_ID}", self._reader("checkout.session")),
                 ("POST", f"checkout/sessions/{_ID}/expire", lambda _params, _base, known: till.expire(known)),
@@ -175,6 +184,9 @@ class Api:
     def _line_items(self, _params: Params, _base: str, session_id: str) -> Thing:
         session = self._till.get("checkout.session", session_id)
         return objects.listed(session["_items"], f"/v1/checkout/sessions/{session_id}/line_items")
+
+    def _endpoints(self, _params: Params, _base: str) -> Thing:
+        return objects.listed([objects.webhook_endpoint(self._webhook_url)], "/v1/webhook_endpoints")
 
     def _prices(self, params: Params, _base: str) -> Thing:
         limit = forms.whole_number(params, "limit", minimum=1) or 10

@@ -35,7 +35,7 @@ def create_app(folder: Path, *, secret_key: str, webhook_secret: str, webhook_ur
     courier = Courier(store, webhook_url, secrets, lambda: console.behaviour, till.tick)
     catalogue = Catalogue(store)
     catalogue.stock()
-    api = Api(store, till, catalogue, secret_key, lambda: console.behaviour)
+    api = Api(store, till, catalogue, secret_key, webhook_url, lambda: console.behaviour)
 
     async def home(_request: Request) -> Response:
         return RedirectResponse("/_sim/")

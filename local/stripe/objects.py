@@ -43,6 +43,34 @@ def product(product_id: str, name: str, metadata: dict[str, str], description: s
     )
 
 
+def account() -> Thing:
+    return {
+        "id": "acct_simulated",
+        "object": "account",
+        "charges_enabled": True,
+        "country": "DE",
+        "default_currency": "eur",
+        "details_submitted": True,
+        "email": None,
+        "payouts_enabled": True,
+        "settings": {"dashboard": {"display_name": "Simulated studio", "timezone": "Etc/UTC"}},
+        "type": "standard",
+    }
+
+
+def webhook_endpoint(url: str) -> Thing:
+    """The one that events are sent to; its secret is told only when an endpoint is made, never afterwards."""
+    return _thing(
+        "webhook_endpoint",
+        "we_simulated",
+        api_version=None,
+        enabled_events=["*"],
+        status="enabled",
+        url=url,
+        metadata={},
+    )
+
+
 def price(price_id: str, product_id: str, unit_amount: int, currency: str, **more: Any) -> Thing:
     fields: dict[str, Any] = {
         "active": True,
