@@ -15,11 +15,14 @@ from ui import (
     describe,
     detail,
     drafts,
+    filling,
     form,
     guard,
     live,
     low_credits,
+    preset_dialog,
     press,
+    prompt_history,
     reference,
     shell,
     sources,
@@ -39,7 +42,8 @@ def pick_media(enabled: dict[str, Offer]) -> str:
     offered = {offer.type.media for offer in enabled.values()}
     kinds = [kind for kind in describe.MEDIA if kind in offered]
     if st.session_state.get(form.MEDIA) not in kinds:
-        st.session_state[form.MEDIA] = kinds[0]
+        used = filling.first_used(enabled)
+        st.session_state[form.MEDIA] = used.type.media if used is not None else kinds[0]
     chosen = st.segmented_control(
         "Kind",
         kinds,
@@ -56,7 +60,8 @@ def pick_model(enabled: dict[str, Offer], media: str) -> Offer:
     keys = [key for key, offer in enabled.items() if offer.type.media == media]
     key = form.model_key(media)
     if st.session_state.get(key) not in keys:
-        st.session_state[key] = keys[0]
+        used = filling.first_used(enabled, media)
+        st.session_state[key] = used.type.key if used is not None else keys[0]
     chosen = st.selectbox(
         "Model", keys, format_func=lambda name: enabled[name].type.label, key=key, persist_state="session"
     )
@@ -76,14 +81,19 @@ def draw_prompt(prompt: Field) -> str:
     return (written or "").strip()
 
 
-def draw_card(person: Person, enabled: dict[str, Offer]) -> None:
-    media = pick_media(enabled)
+def draw_card(person: Person, enabled: dict[str, Offer]) -> tuple[Offer, dict[str, Any]]:
+    """The form; returns the model that is chosen and what the form says, without files."""
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        media = pick_media(enabled)
+        with st.container(horizontal=True, width="content", vertical_alignment="center", gap="medium"):
+            prompt_history.button()
+            preset_dialog.button()
     left, right = st.columns([3, 2], gap="medium")
     files: dict[str, list[Source]] = {}
     with right:
         offer = pick_model(enabled, media)
         with st.grid(2, min_column_width=110, vertical_alignment="bottom"):
-            settings = form.draw(offer, form.settings(offer, advanced=False))
+            settings = form.draw(offer, form.settings(offer, advanced=False), values=filling.last(offer))
     prompt = form.prompt_field(offer)
     with left:
         if prompt is not None:
@@ -103,13 +113,14 @@ def draw_card(person: Person, enabled: dict[str, Offer]) -> None:
             advanced = form.settings(offer, advanced=True)
             if advanced:
                 with st.popover("More settings", type="tertiary", key="more"):
-                    settings |= form.draw(offer, advanced)
+                    settings |= form.draw(offer, advanced, values=filling.last(offer))
         quote = catalog.quote(offer, settings, sources.megapixels(offer.type, files))
         jobs_made = settings.get("batches", 1)
         made = form.images_per_job(offer, settings) * jobs_made
         cost_line.draw(person, quote, jobs_made, cost_line.button(offer.type.noun, made))
     if press.pending():
         order(person, offer, settings | texts, quote, {name: found for name, found in files.items() if found})
+    return offer, settings | texts
 
 
 def order(person: Person, offer: Offer, inputs: dict[str, Any], quote: Quote, files: dict[str, list[Source]]) -> None:
@@ -138,18 +149,29 @@ def draw_recent(person: Person) -> None:
     cards.gallery(found, "recent")
 
 
+def draw_dialog(person: Person, on_form: tuple[Offer, dict[str, Any]] | None) -> None:
+    """One at a time: Streamlit has no two."""
+    if low_credits.too_few(person):
+        return
+    if on_form is not None and (prompt_history.draw(person, on_form[0]) or preset_dialog.draw(person, *on_form)):
+        return
+    detail.open_from_address(person)
+
+
 st.title("Generate", anchor=False)
+on_form: tuple[Offer, dict[str, Any]] | None = None
 enabled = {key: offer for key, offer in offers().items() if offer.enabled}
 if enabled:
     drafts.restore(person)
-    form.apply_wanted(enabled)
+    filling.apply_wanted(enabled)
+    if left_out := filling.notes():
+        st.info(filling.sentences(left_out), icon=":material/info:")
     with st.container(border=True, key="generate"):
-        draw_card(person, enabled)
+        on_form = draw_card(person, enabled)
 else:
     st.info("No model is switched on at the moment. Ask an admin.")
 if problem := press.problem():
     cards.problem(problem)
 live.running(person, spaced=True)
 draw_recent(person)
-if not low_credits.too_few(person):
-    detail.open_from_address(person)
+draw_dialog(person, on_form)

@@ -53,7 +53,8 @@ def draw_finished(person: Person, anything_running: bool) -> None:
     found = find(person, matching)
     if not found.jobs:
         if not matching.is_empty:
-            sentence = "Nothing matches these filters."
+            only_favourites = matching == JobFilter(favourites=True)
+            sentence = "The star on a card puts it here." if only_favourites else "Nothing matches these filters."
             cards.empty("No job like that", sentence, "Clear filters", job_filters.clear, key="filter")
         elif anything_running:
             st.markdown(":gray[What you have running lands here when it is done.]")

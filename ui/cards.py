@@ -7,7 +7,7 @@ import streamlit as st
 
 from core import jobs
 from core.models import Job
-from ui import describe, guard, selection, sentences, session, tiles, words
+from ui import describe, favourites, guard, selection, sentences, session, tiles, words
 
 _TEXT_IN_CARD = 220
 
@@ -39,7 +39,11 @@ def _card(job: Job, key: str, selecting: bool) -> None:
     )
     now, tz = session.now(), session.tz()
     exact = words.exact(job.completed_at or job.created_at, now, tz)
-    st.html(f'<p class="meta" title="{escape(exact)}">{escape(describe.caption(job, now, tz))}</p>')
+    with st.container(
+        horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", wrap=False, gap=4
+    ):
+        st.html(f'<p class="meta" title="{escape(exact)}">{escape(describe.caption(job, now, tz))}</p>')
+        favourites.on_card(job, key)
 
 
 def _tile(job: Job) -> str:

@@ -16,11 +16,17 @@ STATUS = {"completed": "Done", "failed": "Failed", "cancelled": "Cancelled"}
 
 def media(job: Job) -> str:
     """image, video, voice or 3d. A type that has left the catalogue is told by what it made."""
-    known = GENERATION_TYPES.get(job.generation_type)
+    known = media_of(job.generation_type)
     if known is not None:
-        return known.media
+        return known
     made = job.outputs[0].media_type.split("/")[0] if job.outputs else "image"
     return {"audio": "voice", "model": "3d"}.get(made, made if made in MEDIA else "image")
+
+
+def media_of(type_key: str) -> str | None:
+    """image, video, voice or 3d; None for a type that has left the catalogue."""
+    known = GENERATION_TYPES.get(type_key)
+    return known.media if known is not None else None
 
 
 def status(job: Job) -> str:
@@ -34,8 +40,12 @@ def kind(job: Job) -> str:
 
 def model(job: Job) -> str:
     """The model without its remark: Flux Schnell."""
-    known = GENERATION_TYPES.get(job.generation_type)
-    return known.label.split(" · ")[0] if known is not None else job.generation_type
+    return model_name(job.generation_type)
+
+
+def model_name(type_key: str) -> str:
+    known = GENERATION_TYPES.get(type_key)
+    return known.label.split(" · ")[0] if known is not None else type_key
 
 
 def title(job: Job) -> str:

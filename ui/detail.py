@@ -15,6 +15,7 @@ from ui import (
     campaign_address,
     cards,
     describe,
+    favourites,
     guard,
     outputs,
     reuse,
@@ -87,6 +88,8 @@ def _actions(person: Person, job: Job) -> None:
             tries_again = _retry_actions(job)
         reuse.again(job)
         reuse.as_input(job)
+        if job.user_id == person.user_id:
+            favourites.in_detail(job)
         with st.popover("Copy link", type="tertiary"):
             st.code(_link(job), language=None)
     if tries_again:  # below the buttons: a refusal may bring the packs with it

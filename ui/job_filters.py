@@ -11,9 +11,18 @@ from core.models import JobFilter, Person
 from ui import describe, pager, session, words
 
 PAGE = "jobs-page"
-_MEDIA, _STATUS, _TEXT = "jobs-media", "jobs-status", "jobs-text"
+_MEDIA, _STATUS, _TEXT, _FAVOURITES = "jobs-media", "jobs-status", "jobs-text", "jobs-favourites"
 _TYPE, _CAMPAIGN, _FROM, _UNTIL = "jobs-type", "jobs-campaign", "jobs-from", "jobs-until"
-_NOTHING: dict[str, object] = {_MEDIA: [], _STATUS: "", _TEXT: "", _TYPE: "", _CAMPAIGN: "", _FROM: None, _UNTIL: None}
+_NOTHING: dict[str, object] = {
+    _MEDIA: [],
+    _STATUS: "",
+    _TEXT: "",
+    _FAVOURITES: False,
+    _TYPE: "",
+    _CAMPAIGN: "",
+    _FROM: None,
+    _UNTIL: None,
+}
 _STATUSES = {"": "Any status", **describe.STATUS, "late": "Delivered late"}
 
 
@@ -41,6 +50,7 @@ def draw(person: Person) -> JobFilter:
             persist_state="session",
         )
         with st.container(horizontal=True, width="content", vertical_alignment="center"):
+            favourites = st.toggle("Favourites", key=_FAVOURITES, on_change=to_first_page, persist_state="session")
             model, campaign, first, last = _more(person)
             status = st.selectbox(
                 "Status",
@@ -70,6 +80,7 @@ def draw(person: Person) -> JobFilter:
         created_from=_midnight(first),
         created_before=_midnight(last + timedelta(days=1)) if last else None,
         text=(text or "").strip(),
+        favourites=favourites,
     )
 
 

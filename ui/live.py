@@ -37,7 +37,9 @@ def _tick(known: frozenset[UUID], spaced: bool) -> None:
         st.rerun()
     if spaced:
         st.space("small")
-    st.subheader("Running now", anchor=False)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.subheader("Running now", anchor=False, width="content")
+        st.markdown(":small[:gray[You can leave this page. What is done waits for you in Jobs.]]", width="content")
     grid = st.grid(3, min_column_width=280, border=True)
     for job in shown:
         with grid.cell():

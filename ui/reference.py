@@ -11,7 +11,7 @@ from core import jobs
 from core.catalog import Field
 from core.decoding import Moment
 from core.models import JobFilter, Person
-from ui import describe, form, sources, words
+from ui import describe, filling, form, sources, words
 from ui.sources import Family, Source
 
 _TYPES: dict[Family, list[str]] = {
@@ -43,7 +43,7 @@ def draw(person: Person, field: Field, *, inline: bool, scope: str = form.GENERA
 
 def start_with(field: Field, value: object, scope: str) -> None:
     """What the field of a form begins with; what was chosen there since stays."""
-    st.session_state.setdefault(form.chosen_key(field.name, scope), form.as_sources(field, value))
+    st.session_state.setdefault(form.chosen_key(field.name, scope), filling.as_sources(field, value))
 
 
 def _label(field: Field, scope: str, empty: str) -> str:

@@ -5,24 +5,24 @@ import streamlit as st
 from core import offers
 from core.catalog import GENERATION_TYPES
 from core.models import Job, Output
-from ui import form, outputs, shell, words
+from ui import filling, outputs, shell, words
 
 
 def again(job: Job) -> None:
     """The button that puts the inputs of a job back into the form of the Generate page."""
     if job.generation_type in GENERATION_TYPES and st.button("Use again", key=f"again-{job.id}"):
-        form.put_back(job)
+        filling.put_back(job.generation_type, job.input_params)
         st.switch_page(shell.PAGES / "generate.py")
 
 
 def as_input(job: Job) -> None:
     """The menu of the models that take a result of this job; which one is asked when it made several."""
     on_offer = offers.offers()
-    if not any(form.uses(on_offer, output.media_type) for output in outputs.shown(job)):
+    if not any(filling.uses(on_offer, output.media_type) for output in outputs.shown(job)):
         return
     with st.container(horizontal=True, width="content", vertical_alignment="center", gap="small"):
         output = outputs.pick(job, key=f"which-{job.id}")
-        fields = form.uses(on_offer, output.media_type) if output is not None else {}
+        fields = filling.uses(on_offer, output.media_type) if output is not None else {}
         if output is None or not fields:
             return
         picked = st.menu_button(
@@ -37,5 +37,5 @@ def as_input(job: Job) -> None:
 
 
 def _put(type_key: str, job: Job, output: Output) -> None:
-    form.put_input(type_key, form.uses(offers.offers(), output.media_type)[type_key], job, output)
+    filling.put_input(type_key, filling.uses(offers.offers(), output.media_type)[type_key], job, output)
     st.switch_page(shell.PAGES / "generate.py")

@@ -12,7 +12,7 @@ from core import jobs
 from core.alerts import Alert
 from core.errors import DatabaseUnavailable, NotFound
 from core.keyset import Place
-from core.models import Job, JobFilter, JobPage, Person
+from core.models import Job, JobFilter, JobPage, LastSettings, Person
 from core.purchases import Purchase
 from core.retrying import NotRetried, RetryOutcome, RetryPlan
 from tests.unit.ui import doubles
@@ -36,15 +36,17 @@ class Studio:
         self.purchases: list[Purchase] = []
         self.noted: list[tuple[UUID, str]] = []  # who was refused what
         self.campaigns: dict[UUID, str] = {}
+        self.last_settings: list[LastSettings] = []
         self.pays_for = 100
 
-    def current(self, _cookie: str | None, *, watching: bool = False) -> Person | None:
+    def current(self, _cookie: str | None, *, watching: bool = False, settings: bool = False) -> Person | None:
         if self.is_down:
             raise DatabaseUnavailable("Atelier cannot reach its database at the moment.")
         self.calls.append(("current", watching))
         if self.person is None:
             return None
-        return replace(self.person, running=tuple(self.open), alerts=tuple(self.alerts))
+        last = tuple(self.last_settings) if settings else ()
+        return replace(self.person, running=tuple(self.open), alerts=tuple(self.alerts), last_settings=last)
 
     def note_refusal(self, user_id: UUID, action: str) -> None:
         self.noted.append((user_id, action))
