@@ -9,7 +9,7 @@ from starlette.middleware import Middleware
 
 from core.log import configure
 from core.settings import settings_or_exit
-from ui import archives, model_viewer, transcript
+from ui import archives, model_viewer, single_sign_on, transcript
 from ui.guard import crashed
 from ui.routes import ROUTES
 from ui.uploads import UploadsByPeople
@@ -27,7 +27,7 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
 
 app = st.App(
     Path(__file__).resolve().parent / "ui" / "main.py",
-    routes=(*ROUTES, *archives.ROUTES, model_viewer.ROUTE, transcript.ROUTE),
+    routes=(*ROUTES, *single_sign_on.routes(settings), *archives.ROUTES, model_viewer.ROUTE, transcript.ROUTE),
     middleware=[Middleware(SecurityHeaders), Middleware(UploadsByPeople)],
     on_script_error=crashed,
     lifespan=lifespan,

@@ -15,7 +15,7 @@ from uuid import UUID
 
 import httpx
 from supabase_auth.errors import AuthApiError, AuthError, AuthRetryableError, AuthWeakPasswordError
-from supabase_auth.types import AuthResponse
+from supabase_auth.types import AuthResponse, Session, User
 
 from core import attempts
 from core.alerts import alert_of
@@ -81,7 +81,6 @@ def sign_in(email: str, password: str, *, address: str, user_agent: str) -> Sign
 
     Raises SignInRefused (wrong, or too many tries: see `core.attempts`), DatabaseUnavailable.
     """
-    settings, database = get_settings(), get_database()
     email = email.strip().lower()
     attempt = attempts.begin("sign_in", email, address)
     try:
@@ -92,21 +91,26 @@ def sign_in(email: str, password: str, *, address: str, user_agent: str) -> Sign
     if answer.session is None or answer.user is None:
         raise SignInRefused(WRONG, code="WRONG")
     attempts.succeed(attempt)
+    return open_session(answer.user, answer.session, address=address, user_agent=user_agent)
+
+
+def open_session(user: User, session: Session, *, address: str, user_agent: str) -> SignedIn:
+    """A session of this browser for whom Supabase has let in, whatever the proof was. Raises DatabaseUnavailable."""
     cookie_value = secrets.token_urlsafe(32)
-    database.call(
+    get_database().call(
         "open_session",
         p_cookie_hash=hash_cookie(cookie_value),
-        p_user=str(answer.user.id),
-        p_sealed_tokens=_sealed(answer.session.access_token, answer.session.refresh_token),
-        p_token_seconds=answer.session.expires_in,
+        p_user=str(user.id),
+        p_sealed_tokens=_sealed(session.access_token, session.refresh_token),
+        p_token_seconds=session.expires_in,
         p_idle_seconds=IDLE_SECONDS,
         p_absolute_seconds=ABSOLUTE_SECONDS,
         p_user_agent=user_agent,
         p_address=address,
-        p_is_admin_email=_is_admin_address(answer.user.email or ""),
-        p_welcome_credits=settings.welcome_credits,
+        p_is_admin_email=_is_admin_address(user.email or ""),
+        p_welcome_credits=get_settings().welcome_credits,
     )
-    log.info("signed_in", user_id=str(answer.user.id))
+    log.info("signed_in", user_id=str(user.id))
     return SignedIn(cookie_value, ABSOLUTE_SECONDS)
 
 

@@ -24,6 +24,7 @@ LOCAL_APP_SECRET: Final = "local-development-only-never-use-this-in-production"
 MINIMUM_APP_SECRET: Final = 32  # characters
 MINIMUM_SECRET: Final = 16  # characters, for the keys that others issue
 _PLACEHOLDER = re.compile(r"change.?me|placeholder|example|local-development|your[-_ ]|^<.*>$", re.IGNORECASE)
+_SINGLE_SIGN_ON = ("oidc_metadata_url", "oidc_client_id", "oidc_client_secret", "oidc_provider")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -72,6 +73,14 @@ def _url(name: str, raw: str) -> str:
 
 def _list(_name: str, raw: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in raw.split(",") if part.strip())
+
+
+def _provider(name: str, raw: str) -> str:
+    if raw and not re.fullmatch(r"[a-z][a-z0-9_]*|custom:[a-z0-9:-]+", raw):
+        raise SettingsError(
+            f"{name} must be Supabase's name of the provider, such as azure or custom:acme, not {raw!r}."
+        )
+    return raw
 
 
 def _lower_list(name: str, raw: str) -> tuple[str, ...]:
@@ -127,6 +136,13 @@ class Settings:
     stripe_price_credits_500: str = _setting()
     stripe_price_credits_1000: str = _setting()
 
+    # Single sign-on: the first four together, or none of them.
+    oidc_metadata_url: str = _setting("", _url)
+    oidc_client_id: str = _setting()
+    oidc_client_secret: str = _setting("", _secret, secret=True)
+    oidc_provider: str = _setting("", _provider)
+    oidc_label: str = _setting("your company account")
+
     # A Slack-compatible address carries its own key in the path, so it is a secret too.
     alert_webhook_url: str = _setting("", _url, secret=True)
     metrics_token: str = _setting("", _secret, secret=True)  # comma separated while one is being replaced
@@ -143,6 +159,10 @@ class Settings:
     @property
     def stripe_webhook_secrets(self) -> tuple[str, ...]:
         return _list("STRIPE_WEBHOOK_SECRET", self.stripe_webhook_secret)
+
+    @property
+    def has_single_sign_on(self) -> bool:
+        return bool(self.oidc_metadata_url)
 
     @property
     def is_production(self) -> bool:
@@ -171,11 +191,22 @@ def load(environ: Mapping[str, str | None]) -> Settings:
         values[setting.name] = (
             setting.metadata["read"](name, raw) if raw or setting.metadata["read"] is not _url else ""
         )
+    _refuse_half(values)
     if values["app_env"] == "production":
         _refuse_weak(values)
     elif not values["app_secret"].strip(", "):
         values["app_secret"] = LOCAL_APP_SECRET
     return Settings(**values)
+
+
+def _refuse_half(values: Mapping[str, Any]) -> None:
+    """Single sign-on with a part missing would show a button that leads nowhere."""
+    missing = [name.upper() for name in _SINGLE_SIGN_ON if not values[name]]
+    if 0 < len(missing) < len(_SINGLE_SIGN_ON):
+        raise SettingsError(
+            f"Single sign-on is half set up, this is missing: {', '.join(missing)}. "
+            f"Set all of {', '.join(map(str.upper, _SINGLE_SIGN_ON))}, or none of them."
+        )
 
 
 def _refuse_weak(values: Mapping[str, Any]) -> None:

@@ -60,6 +60,8 @@ def compose(settings: Mapping[str, str], secrets: Secrets) -> Stack:
         _require(settings, "SUPABASE_URL", "SUPABASE_PUBLISHABLE_KEY", "SUPABASE_SECRET_KEY")
         del ports["LOCAL_SUPABASE_PORT"], ports["LOCAL_POSTGRES_PORT"]
     else:
+        if settings.get("OIDC_METADATA_URL"):  # Supabase Lite takes no id token
+            _require(settings, "OIDC_METADATA_URL", "SUPABASE_URL")
         simulated.append("Supabase")
         provide(supabase_settings(f"http://{HOST}:{ports['LOCAL_SUPABASE_PORT']}", secrets))
     if settings.get("FAL_KEY"):

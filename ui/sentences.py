@@ -15,6 +15,12 @@ SIGN_IN_ERRORS = {
     "BAD_EMAIL": "This email does not work here. Enter a full one, such as you@company.com.",
     "BAD_NAME": "Enter your name, 120 characters at most.",
     "WEAK_PASSWORD": "This password is too weak. Choose a longer one, at least 10 characters.",
+    "SSO_DENIED": "Signing in with {provider} was cancelled or refused there. Try again, or use your password.",
+    "SSO_STALE": "Signing in with {provider} took too long, or began in another browser. Start again.",
+    "SSO_AWAY": "Signing in with {provider} gets no answer from there. Try again in a moment, or use your password.",
+    "SSO_UNVERIFIED": "Signing in with {provider} needs a confirmed email. Confirm yours there, then try again.",
+    "SSO_CLOSED": "There is no account here for you, and new ones are closed. Ask an admin.",
+    "SSO_REFUSED": "Signing in with {provider} is not set up correctly. Tell an admin: the log says what is wrong.",
     "DATABASE_UNAVAILABLE": "Our records could not be reached. Try again in a moment.",
 }
 SIGN_IN_PLAIN = "That did not work. Try again in a moment."
@@ -23,6 +29,11 @@ NOTICES = {
     "reset_sent": "If there is an account with this email, a link for a new password is on its way.",
 }
 _FIRST = re.compile(r"(.+?[.!?…])(?:\s+(.*))?", re.DOTALL)
+
+
+def sign_in_error(code: str, provider: str) -> str:
+    """Markdown for a code of the sign-in page; `provider` is who one signs in with, when not with a password."""
+    return SIGN_IN_ERRORS.get(code, SIGN_IN_PLAIN).format(provider=words.escape(provider))
 
 
 def marked(sentence: str) -> str:

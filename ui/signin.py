@@ -10,7 +10,8 @@ from urllib.parse import unquote, urlencode
 import streamlit as st
 
 from core.errors import DatabaseUnavailable
-from ui import sentences, session, web, words
+from core.settings import get_settings
+from ui import sentences, session, single_sign_on, web, words
 
 WAITING_SECONDS = 10
 _MARK = '<img class="mark" src="/app/static/wordmark.svg" alt="Atelier" width="100" height="32">'
@@ -86,6 +87,8 @@ def _form_column(view: _View) -> None:
     st.markdown(f":gray[{view.lead}]")
     _messages()
     st.html(_form(view))
+    if view is _VIEWS[""] and get_settings().has_single_sign_on:
+        st.html(_single_sign_on())
     with st.container(horizontal=True, horizontal_alignment="distribute"):
         for name, label in view.others:
             st.button(label, type="tertiary", on_click=_show, args=(name,), key=f"show_{name or 'signin'}")
@@ -96,7 +99,7 @@ def _messages() -> None:
     """The sentence for a code in the query string; text from there is never shown."""
     code, notice = st.query_params.get("error"), st.query_params.get("notice")
     if code:
-        st.error(sentences.SIGN_IN_ERRORS.get(code, sentences.SIGN_IN_PLAIN), icon=":material/error:")
+        st.error(sentences.sign_in_error(code, get_settings().oidc_label), icon=":material/error:")
     elif notice in sentences.NOTICES:
         st.success(sentences.NOTICES[notice], icon=":material/check:")
 
@@ -109,6 +112,12 @@ def _form(view: _View) -> str:
         f'<input type="hidden" name="next" value="{escape(_wanted(), quote=True)}">{fields}'
         f"<button>{view.button}</button></form>"
     )
+
+
+def _single_sign_on() -> str:
+    """A link, not a form: browsers hold where a form may lead to our policy, through every redirect of the provider."""
+    address, label = single_sign_on.start_address(_wanted()), get_settings().oidc_label
+    return f'<a class="sso" href="{escape(address, quote=True)}">Sign in with {escape(label)}</a>'
 
 
 def _wanted() -> str:

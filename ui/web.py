@@ -57,7 +57,7 @@ def same_site_only(handler: Handler) -> Handler:
 def own_origin(request: Request) -> str:
     """This app as the browser sees it, "https://studio.example": what it says itself, for a proxy may hide it.
 
-    Only for posts that `same_site_only` has let through.
+    Only for requests that are not cross-site: see `is_cross_site`.
     """
     origin = request.headers.get("origin") or ""
     scheme, host = origin.partition("://")[0], _host_of(origin)
@@ -112,9 +112,9 @@ def _is_secure(request: Request) -> bool:
     return request.url.scheme == "https" or get_settings().is_production
 
 
-def cookie_name() -> str:
+def cookie_name(name: str = sessions.COOKIE_NAME) -> str:
     """In production with the prefix that browsers guard: only this host over https may set it, no sibling of ours."""
-    return f"__Host-{sessions.COOKIE_NAME}" if get_settings().is_production else sessions.COOKIE_NAME
+    return f"__Host-{name}" if get_settings().is_production else name
 
 
 def session_cookie(cookies: Mapping[str, str]) -> str | None:
@@ -124,21 +124,30 @@ def session_cookie(cookies: Mapping[str, str]) -> str | None:
 
 def set_session(response: Response, request: Request, signed_in: sessions.SignedIn) -> None:
     """Put the opaque session id where scripts cannot read it."""
+    set_guarded(response, request, sessions.COOKIE_NAME, signed_in.cookie_value, signed_in.max_age)
+    response.delete_cookie(EMAIL_COOKIE, path="/")
+
+
+def clear_session(response: Response, request: Request) -> None:
+    clear_guarded(response, request, sessions.COOKIE_NAME)
+
+
+def set_guarded(response: Response, request: Request, name: str, value: str, seconds: int) -> None:
+    """A cookie that no script reads and, in production, no sibling of this host plants."""
     response.set_cookie(
-        cookie_name(),
-        signed_in.cookie_value,
-        max_age=signed_in.max_age,
+        cookie_name(name),
+        value,
+        max_age=seconds,
         path="/",
         httponly=True,
         samesite="lax",
         secure=_is_secure(request),
     )
-    response.delete_cookie(EMAIL_COOKIE, path="/")
 
 
-def clear_session(response: Response, request: Request) -> None:
+def clear_guarded(response: Response, request: Request, name: str) -> None:
     """Take it away again; with the flags that it was set with, or a browser ignores this."""
-    response.delete_cookie(cookie_name(), path="/", httponly=True, samesite="lax", secure=_is_secure(request))
+    response.delete_cookie(cookie_name(name), path="/", httponly=True, samesite="lax", secure=_is_secure(request))
 
 
 def remember_email(response: Response, request: Request, email: str) -> None:

@@ -139,7 +139,8 @@ begin
     new.id,
     coalesce(new.email, ''),
     -- Whoever signs up without our page writes what they like: no line breaks, nothing that turns the line around.
-    left(trim(regexp_replace(coalesce(new.raw_user_meta_data ->> 'full_name', ''), '[[:cntrl:]\u202a-\u202e\u2066-\u2069]+', ' ', 'g')), 120)
+    -- Of single sign-on, most providers say "name".
+    left(trim(regexp_replace(coalesce(nullif(new.raw_user_meta_data ->> 'full_name', ''), new.raw_user_meta_data ->> 'name', ''), '[[:cntrl:]\u202a-\u202e\u2066-\u2069]+', ' ', 'g')), 120)
   );
   insert into public.credit_accounts (user_id) values (new.id);
   return new;
