@@ -60,6 +60,7 @@ def pick_section() -> str:
 st.title("Admin", anchor=False)
 top = st.container()  # drawn when it is known which section is read with it
 section = SECTIONS[pick_section()]
+st.space("small")
 with together.reading(person, partial(operations.overview, person), *section.reads(person)):
     overview = operations.overview(person)
     with top:

@@ -24,7 +24,6 @@ def read(person: Person) -> PaymentMetrics:
 
 
 def draw(person: Person) -> None:
-    st.space("small")
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         st.subheader("Sales", anchor=False, width="content")
         first = list(_DAYS).index(_DEFAULT)

@@ -22,12 +22,16 @@ def draw(person: Person) -> None:
 
 
 def _page(person: Person) -> None:
-    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+    with st.container(
+        horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="campaigns-head"
+    ):
         st.title("Campaigns", anchor=False, width="content")
-        st.button("New campaign", key="campaigns-new", on_click=_open_new)
+        new = st.empty()
     archived, mine, text = _filters()
     shown = int(st.session_state.get(_SHOWN, _PAGE))
     page = campaigns.list_campaigns(person, archived=archived, mine=mine, text=text, limit=shown)
+    if page.campaigns or archived or mine or text:  # else the empty page has the one button there is
+        new.button("New campaign", key="campaigns-new", on_click=_open_new)
     if not page.campaigns:
         _nothing(archived, filtered=bool(mine or text))
         return

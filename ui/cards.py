@@ -94,7 +94,7 @@ def cancel(job: Job) -> None:
     with guard.told():
         ended = jobs.cancel(person, job.id)
         if ended.status == "cancelled":
-            st.toast(f"Cancelled. {describe.charged(ended).capitalize()}.")
+            st.toast(f"Cancelled. {describe.charged(ended)}.")
         elif ended.is_open:
             st.toast("fal.ai has been asked. The job ends when it confirms.")
         st.rerun()

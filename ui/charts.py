@@ -18,6 +18,7 @@ HEIGHT = 300
 MOST_COLORS = 5
 _BAND = "rgba(107,122,224,.16)"
 _FEW_DAYS = 10
+_MANY_DOLLARS = 4.0  # from here the ticks of an axis are whole dollars; below, "$0.50" stands beside "$1.00"
 _DAY = 86_400_000  # milliseconds, Plotly's unit for dates
 
 Point = tuple[datetime, Decimal | None]  # a moment in the team's timezone, without one; None is a gap
@@ -92,8 +93,14 @@ def balance(
             "font": {"size": 12},
         },
     )
+    _ticks(figure, max((float(amount) for _, amount in [*points, *entered] if amount is not None), default=0.0))
     shown = [at for at, _ in points] + coming
-    return _dated(figure, (shown[-1] - shown[0]).days + 1 if shown else 1)
+    if not shown:
+        return _dated(figure, 1)
+    days = (shown[-1] - shown[0]).days + 1
+    if days == 1:  # a line of hours: without its midnights there would be no tick
+        figure.update_xaxes(range=[datetime.combine(shown[0], time()), end_of(shown[-1].date())])
+    return _dated(figure, days)
 
 
 def by_day(days: Sequence[date], series: Sequence[Series], colors: Sequence[str]) -> go.Figure:
@@ -108,6 +115,8 @@ def by_day(days: Sequence[date], series: Sequence[Series], colors: Sequence[str]
             hovertemplate="$%{y:.3f}",
         )
     figure.update_layout(barmode="stack", bargap=0.35)
+    sums = [float(sum(parts)) for parts in zip(*(known.amounts for known in series), strict=True)]
+    _ticks(figure, max(sums, default=0.0))
     return _dated(figure, len(days))
 
 
@@ -135,6 +144,11 @@ def _empty() -> go.Figure:
             "xaxis": {"fixedrange": True, "title": None, "showgrid": False, "hoverformat": "%-d %b %Y"},
         }
     )
+
+
+def _ticks(figure: go.Figure, largest: float) -> None:
+    """All ticks of an axis in one form."""
+    figure.update_yaxes(tickformat=",.0f" if largest >= _MANY_DOLLARS else ",.2f")
 
 
 def _dated(figure: go.Figure, days: int) -> go.Figure:

@@ -123,12 +123,17 @@ def _left(job: Job, now: datetime) -> str:
     return f"{words.about(seconds)} left" if seconds > 0 else "a little longer than usual"
 
 
+def cost_usd(job: Job) -> Decimal:
+    """What the job cost in USD; the estimate while fal.ai has not said."""
+    return job.estimated_usd if job.actual_usd is None else job.actual_usd
+
+
 def cost(job: Job) -> str:
     """$0.35, confirmed by fal.ai; about $0.35 while it is an estimate; nothing for what fal.ai does not bill."""
     if not job.is_open and job.actual_usd == 0 and job.cost_source == "estimated":
-        return "nothing"
+        return "Nothing"
     if job.actual_usd is None or job.cost_source == "estimated":
-        return f"about {words.usd(job.estimated_usd)}"
+        return f"About {words.usd(job.estimated_usd)}"
     sure = "confirmed by fal.ai" if job.cost_source == "confirmed" else "metered by fal.ai"
     return f"{words.usd(job.actual_usd)}, {sure}"
 
@@ -143,12 +148,12 @@ def trouble(job: Job) -> str | None:
 def charged(job: Job) -> str:
     """What the job has cost or will cost its person in credits."""
     if job.is_open:
-        return f"{words.credits(job.credits_held)} set aside" if job.credits_held else "no credits needed"
+        return f"{words.credits(job.credits_held)} set aside" if job.credits_held else "No credits needed"
     if job.is_late:
-        return "nothing, it came late"
+        return "Nothing, it came late"
     if job.credits_charged or not job.credits_held:
         return words.credits(job.credits_charged)
-    return f"nothing, {words.credits(job.credits_held)} returned"
+    return f"Nothing, {words.credits(job.credits_held)} returned"
 
 
 def took(job: Job) -> str | None:

@@ -175,7 +175,7 @@ def _facts(job: Job) -> dict[str, str]:
         "Charged": describe.charged(job),
         "Cost": describe.cost(job),
         "Time": describe.took(job),
-        "Started": "by itself, as the try before it had failed" if job.is_automatic_retry else None,
+        "Started": "By itself, as the try before it had failed" if job.is_automatic_retry else None,
     }
     return {f":gray[{name}]": words.escape(value) for name, value in facts.items() if value}
 

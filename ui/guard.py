@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NoReturn
 
 import streamlit as st
@@ -11,6 +12,7 @@ from core.errors import AtelierError, DatabaseUnavailable, InsufficientCredits, 
 from core.models import Person
 from ui import packs, sentences, session, words
 
+GENERATE = Path(__file__).resolve().parent.parent / "pages" / "generate.py"
 ADMIN_PAGE = "page:admin"  # what is refused, in the trail
 
 
@@ -28,7 +30,7 @@ def require(*, admin: bool = False) -> Person:
     if not person.may_generate:
         _refuse("Your account has to be approved by an admin first.")
     if not welcome:
-        _refuse("This page is for admins.")
+        _admins_only()
     return person
 
 
@@ -43,6 +45,17 @@ def admits_admin(person: Person) -> bool:
 
 def _refuse(sentence: str) -> NoReturn:
     st.info(sentence)
+    st.stop()
+
+
+def _admins_only() -> NoReturn:
+    with st.container(border=True, horizontal_alignment="center", key="nothing-admins"):
+        st.subheader("This page is for admins", anchor=False, text_alignment="center")
+        st.markdown(
+            ":gray[It shows what everybody does and spends. An admin can make you one.]", text_alignment="center"
+        )
+        if st.button("Go to Generate", key="to-generate"):
+            st.switch_page(GENERATE)
     st.stop()
 
 

@@ -42,7 +42,7 @@ def _frame(jobs: tuple[Job, ...]) -> pd.DataFrame:
             "Model": [describe.model(job) for job in jobs],
             "Status": [[describe.status(job)] for job in jobs],
             "Credits": [job.credits_charged for job in jobs],
-            "Cost, USD": [float(job.actual_usd or 0) for job in jobs],
+            "Cost, USD": [float(describe.cost_usd(job)) for job in jobs],
             "Finished": [words.ago(job.completed_at or job.created_at, now, tz) for job in jobs],
         }
     )

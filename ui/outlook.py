@@ -21,7 +21,7 @@ def of(budget: Budget, spent: Mapping[date, Decimal], today: date) -> Outlook:
 def figure(outlook: Outlook, today: date) -> str:
     """6 Dec; or why there is no day to name."""
     if isinstance(outlook, NoForecast):
-        return "Not known yet"
+        return "Too early"
     return words.day(outlook.runs_out, today) if outlook.runs_out else "Not this year"
 
 

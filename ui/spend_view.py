@@ -77,7 +77,7 @@ def _pick_period(today: date) -> Period:
         min_value=today - timedelta(days=_LONGEST),
         max_value=today,
         key=_DATES,
-        format="DD/MM/YYYY",
+        format="YYYY-MM-DD",
         label_visibility="collapsed",
         width=240,
     )

@@ -92,7 +92,7 @@ def test_an_admins_day_is_in_the_trail(
         "  where j.prompt = 'Glass stoppers on sage') returning id",
     )[0]
     go(page, "/admin")
-    expect(page.get_by_text("This page is for admins.")).to_be_visible()
+    expect(page.get_by_role("heading", name="This page is for admins")).to_be_visible()
 
     go(admin_page, "/admin")
     admin_page.get_by_role("button", name=re.compile("1 dead letter")).click()

@@ -42,7 +42,8 @@ def test_nobody_sees_a_page_before_approval_or_when_switched_off(
 def test_the_admin_page_is_for_admins_and_others_leave_a_trace(studio: Studio) -> None:
     studio.person = doubles.person()
     page = AppTest.from_file(MAIN.parent.parent / "pages" / "admin.py", default_timeout=30).run()
-    assert [info.value for info in page.info] == ["This page is for admins."]
+    assert [heading.value for heading in page.subheader] == ["This page is for admins"]
+    assert [button.label for button in page.button] == ["Go to Generate"]
     assert not page.title
     assert studio.noted == [(doubles.ME, "page:admin")]
 

@@ -48,7 +48,7 @@ def test_an_admin_sees_figures_forecast_and_range(money: Spending, open_page: Op
 def test_too_little_history_is_said(money: Spending, open_page: Open) -> None:
     money.spent_days = 3
     app = open_page("budget")
-    assert app.metric[3].value == "Not known yet"
+    assert app.metric[3].value == "Too early"
     assert "3 days of history" in words_on(app)
 
 
@@ -216,7 +216,7 @@ def test_charts_use_placeholders_and_show_every_amount() -> None:
     days = (TODAY - timedelta(days=1), TODAY)
     figure = charts.by_day(days, (Series("Image", (Decimal("0.5"), Decimal(2))),), ("#000001",))
     assert (figure.data[0].marker.color, list(figure.data[0].y)) == ("#000001", [0.5, 2.0])
-    assert figure.layout.yaxis.tickprefix == "$"
+    assert (figure.layout.yaxis.tickprefix, figure.layout.yaxis.tickformat) == ("$", ",.2f")
     now = doubles.NOON.replace(tzinfo=None)
     steady = forecast(Decimal(10), {TODAY - timedelta(days=n): Decimal(1) for n in range(1, 15)}, TODAY)
     figure = charts.balance(
@@ -229,6 +229,13 @@ def test_charts_use_placeholders_and_show_every_amount() -> None:
     assert [trace.name for trace in figure.data] == ["Left to spend", None, "Likely range", "Forecast"]
     assert list(figure.data[-1].y)[-1] == 0
     assert figure.layout.annotations[0].text == "Alert below $12.50"
+    assert figure.layout.yaxis.tickformat == ",.0f"
+
+
+def test_a_line_of_one_day_stands_on_the_whole_day() -> None:
+    now = doubles.NOON.replace(tzinfo=None)
+    figure = charts.balance([(now, Decimal(2))], [], (), now, (Decimal("0.5"), "Alert"))
+    assert [at.isoformat() for at in figure.layout.xaxis.range] == ["2026-11-20T00:00:00", "2026-11-21T00:00:00"]
 
 
 def test_estimate_against_actual_in_words(money: Spending) -> None:

@@ -102,12 +102,14 @@ def test_the_bar_follows_fal_and_is_never_full_before_the_end() -> None:
 
 
 def test_cost_says_how_sure_it_is() -> None:
-    assert describe.cost(running()) == "about $0.006"
+    assert describe.cost(running()) == "About $0.006"
     assert describe.cost(job(cost_source="metered", actual_usd=Decimal("0.35"))) == "$0.35, metered by fal.ai"
     assert describe.cost(job(actual_usd=Decimal("0.35"))) == "$0.35, confirmed by fal.ai"
     unbilled: dict[str, Any] = {"status": "failed", "actual_usd": Decimal(0), "cost_source": "estimated"}
-    assert describe.cost(job(**unbilled)) == "nothing"
-    assert describe.cost(job(**unbilled | {"actual_usd": None})) == "about $0.006"
+    assert describe.cost(job(**unbilled)) == "Nothing"
+    assert describe.cost(job(**unbilled | {"actual_usd": None})) == "About $0.006"
+    assert describe.cost_usd(job(**unbilled)) == 0
+    assert describe.cost_usd(job(**unbilled | {"actual_usd": None})) == Decimal("0.006")
 
 
 def test_what_was_tried_again_is_not_to_be_tried_again() -> None:
@@ -121,8 +123,8 @@ def test_what_was_tried_again_is_not_to_be_tried_again() -> None:
 def test_credits_of_a_job() -> None:
     assert describe.charged(running(credits_held=25)) == "25 credits set aside"
     assert describe.charged(job()) == "1 credit"
-    assert describe.charged(job(status="failed", credits_charged=0, credits_held=25)) == "nothing, 25 credits returned"
-    assert describe.charged(job(is_late=True, credits_charged=0)) == "nothing, it came late"
+    assert describe.charged(job(status="failed", credits_charged=0, credits_held=25)) == "Nothing, 25 credits returned"
+    assert describe.charged(job(is_late=True, credits_charged=0)) == "Nothing, it came late"
     assert describe.charged(job(credits_held=0, credits_charged=0)) == "0 credits"
 
 

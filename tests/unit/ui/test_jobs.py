@@ -114,7 +114,7 @@ def test_a_failed_job_leads_to_its_next_try_instead_of_another_one(studio: Studi
     assert "Try again" not in [button.label for button in app.button]
     next(button for button in app.button if button.label == "Open the next try").click().run()
     assert app.query_params["job"] == str(second.id)
-    assert "by itself, as the try before it had failed" in str([table.value for table in app.table])
+    assert "By itself, as the try before it had failed" in str([table.value for table in app.table])
     next(button for button in app.button if button.label == "Open the try before").click().run()
     assert app.query_params["job"] == str(first.id)
 
