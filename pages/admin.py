@@ -19,6 +19,7 @@ from ui import (
     admin_people,
     admin_trail,
     figures,
+    first_steps,
     guard,
 )
 
@@ -66,5 +67,6 @@ with together.reading(person, partial(operations.overview, person), *section.rea
     with top:
         figures.draw(person, overview)
         admin_attention.draw(person, overview)
+        first_steps.draw_admin(overview)
         st.space("small")
     section.draw(person, overview)

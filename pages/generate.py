@@ -7,7 +7,7 @@ import streamlit as st
 from core import catalog, jobs
 from core.catalog import Field, Offer
 from core.errors import InvalidInput
-from core.models import Person, Quote
+from core.models import Job, Person, Quote
 from core.offers import offers
 from ui import (
     cards,
@@ -16,6 +16,7 @@ from ui import (
     detail,
     drafts,
     filling,
+    first_steps,
     form,
     guard,
     live,
@@ -137,8 +138,7 @@ def order(person: Person, offer: Offer, inputs: dict[str, Any], quote: Quote, fi
     press.run(person, press.Order(offer.type.key, split, quote.credits, files, lists, what))
 
 
-def draw_recent(person: Person) -> None:
-    found = jobs.recent(person, RECENT)
+def draw_recent(found: tuple[Job, ...]) -> None:
     if not found:
         return
     st.space("small")
@@ -161,11 +161,13 @@ def draw_dialog(person: Person, on_form: tuple[Offer, dict[str, Any]] | None) ->
 st.title("Generate", anchor=False)
 on_form: tuple[Offer, dict[str, Any]] | None = None
 enabled = {key: offer for key, offer in offers().items() if offer.enabled}
+recent = jobs.recent(person, RECENT)
 if enabled:
     drafts.restore(person)
     filling.apply_wanted(enabled)
     if left_out := filling.notes():
         st.info(filling.sentences(left_out), icon=":material/info:")
+    first_steps.draw(person, enabled, has_made=bool(recent))
     with st.container(border=True, key="generate"):
         on_form = draw_card(person, enabled)
 else:
@@ -173,5 +175,5 @@ else:
 if problem := press.problem():
     cards.problem(problem)
 live.running(person, spaced=True)
-draw_recent(person)
+draw_recent(recent)
 draw_dialog(person, on_form)

@@ -52,7 +52,7 @@ def draw(person: Person, overview: Overview) -> None:
                 icon=":material/arrow_forward:",
                 icon_position="right",
                 key=f"task-{number}",
-                on_click=_go,
+                on_click=go,
                 args=(task.section,),
             )
     for alert in quiet(person.alerts, person)[:_SHOWN_ALERTS]:
@@ -75,5 +75,6 @@ def _is_worse(one: Alert, other: Alert) -> bool:
     return one.threshold < other.threshold if one.kind == "team_balance" else one.threshold > other.threshold
 
 
-def _go(section: str) -> None:
+def go(section: str) -> None:
+    """For the callback of a button: the page opens at this section."""
     st.session_state[SECTION] = section

@@ -153,11 +153,22 @@ def waiting() -> None:
         if person.is_active:
             st.title("Waiting for approval.", anchor=False)
             st.markdown(":gray[An admin has to approve your account. This page opens by itself once that is done.]")
+            st.markdown(_next_steps())
         else:
             st.title("This account is closed.", anchor=False)
             st.markdown(":gray[Ask an admin if that should not be so.]")
         st.markdown(f":small[:gray[Signed in as {words.email(person.email)}]]")
         sign_out()
+
+
+def _next_steps() -> str:
+    """What somebody who waits may look forward to."""
+    given = get_settings().welcome_credits
+    credits = (
+        f"You get {words.credits(given)} to begin with." if given else "You buy credits, or an admin gives you some."
+    )
+    steps = ("An admin finds you on their list and lets you in.", credits, "You make a first image: a prompt is ready.")
+    return "\n".join(f"{number}. {words.escape(step)}" for number, step in enumerate(steps, 1))
 
 
 def sign_out() -> None:
