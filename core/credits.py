@@ -64,7 +64,7 @@ class CreditLine:
 
 def standing(person: Person) -> Standing:
     """How a person's account stands now. Raises DatabaseError."""
-    state = get_database().call("credit_standing", p_user=person.user_id)
+    state = get_database().call("credit_standing", p_actor=person.user_id)
     return Standing(**state) if state else Standing(0, 0, 0, 0, 0)
 
 
@@ -77,11 +77,14 @@ def lines(
     page_size: int = 20,
 ) -> tuple[tuple[CreditLine, ...], int | None]:
     """One page of a person's own lines, newest first, and the `before` of the next page; None when this is the last."""
-    query: Any = _own(person, "credit_lines").select("*").eq("user_id", str(person.user_id))
-    if before is not None:
-        query = query.lt("id", before)
-    query = _filtered(query, group, since).order("id", desc=True).limit(page_size + 1)
-    rows = fetch(query, "credit_lines")
+    rows = get_database().call(
+        "credit_history",
+        p_actor=person.user_id,
+        p_kinds=None if group == "all" else GROUPS[group],
+        p_since=since.isoformat() if since is not None else None,
+        p_before=before,
+        p_limit=page_size + 1,
+    )
     found = tuple(_line(row) for row in rows[:page_size])
     return found, found[-1].id if len(rows) > page_size else None
 
@@ -91,7 +94,8 @@ def entries(person: Person, *, group: Group = "all", since: datetime | None = No
     columns = "*,generation_jobs(prompt)"
     last: int | None = None
     while True:
-        query: Any = _own(person, "credit_entries").select(columns).eq("user_id", str(person.user_id))
+        query: Any = get_database().rows_of(person.access_token).from_("credit_entries").select(columns)
+        query = query.eq("user_id", str(person.user_id))
         if last is not None:
             query = query.lt("id", last)
         query = _filtered(query, group, since).order("id", desc=True).limit(_FILE_PAGE)
@@ -100,10 +104,6 @@ def entries(person: Person, *, group: Group = "all", since: datetime | None = No
         if len(rows) < _FILE_PAGE:
             return
         last = rows[-1]["id"]
-
-
-def _own(person: Person, table: str) -> Any:
-    return get_database().rows_of(person.access_token).from_(table)
 
 
 def _filtered(query: Any, group: Group, since: datetime | None) -> Any:

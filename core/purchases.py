@@ -106,15 +106,8 @@ def purchase_of(row: dict[str, Any]) -> Purchase:
 
 def own(person: Person, *, limit: int = 20) -> tuple[Purchase, ...]:
     """A person's own purchases that came to something, newest first: checkouts left open or expired are not shown."""
-    query = (
-        _rows(person)
-        .select("*")
-        .eq("user_id", str(person.user_id))
-        .not_.in_("status", ["open", "expired"])
-        .order("created_at", desc=True)
-        .limit(limit)
-    )
-    return tuple(purchase_of(row) for row in fetch(query, "credit_purchases"))
+    rows = get_database().call("own_purchases", p_actor=person.user_id, p_limit=limit)
+    return tuple(map(purchase_of, rows))
 
 
 def get(person: Person, purchase_id: UUID) -> Purchase:

@@ -1,11 +1,12 @@
 """Credits: what a person has, the packs, what they bought, and the story of every credit."""
 
 from datetime import datetime, timedelta
+from functools import partial
 
 import streamlit as st
 
-from core import credits
-from core.credits import Group, Standing
+from core import credits, purchases, together
+from core.credits import CreditLine, Group, Standing
 from core.models import Person
 from ui import cards, guard, ledger, numbers, packs, pager, purchase_list, session, shell, words
 
@@ -44,13 +45,25 @@ def draw_packs(person: Person) -> None:
         packs.cards(person)
 
 
+def chosen() -> tuple[Group, datetime | None]:
+    """Which part of the history, and since when; before the choice is drawn as well."""
+    days = SPANS[st.session_state.get(SINCE) or "Any time"]
+    return st.session_state.get(GROUP) or "all", started - timedelta(days=days) if days else None
+
+
+def read_history(person: Person) -> tuple[tuple[CreditLine, ...], int | None]:
+    group, since = chosen()
+    return credits.lines(person, group=group, since=since, before=pager.start(PAGE), page_size=PAGE_SIZE)
+
+
 def draw_history(person: Person, standing: Standing) -> None:
     st.space("small")
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         st.subheader("History", anchor=False, width="content")
         with st.container(horizontal=True, width="content", vertical_alignment="center"):
-            group, since = pick()
-    found, older = credits.lines(person, group=group, since=since, before=pager.start(PAGE), page_size=PAGE_SIZE)
+            pick()
+    group, since = chosen()
+    found, older = read_history(person)
     if found:
         ledger.draw(found)
         draw_below(person, group, since, len(found), older)
@@ -65,9 +78,9 @@ def draw_history(person: Person, standing: Standing) -> None:
         st.markdown(":gray[Nothing of this kind.]")
 
 
-def pick() -> tuple[Group, datetime | None]:
+def pick() -> None:
     """Which part of the history, and since when."""
-    group = st.pills(
+    st.pills(
         "Entries",
         list(LABELS),
         format_func=LABELS.__getitem__,
@@ -77,11 +90,7 @@ def pick() -> tuple[Group, datetime | None]:
         label_visibility="collapsed",
         on_change=to_first_page,
     )
-    span = st.selectbox(
-        "Since", list(SPANS), key=SINCE, label_visibility="collapsed", on_change=to_first_page, width=150
-    )
-    days = SPANS[span]
-    return group or "all", session.now() - timedelta(days=days) if days else None
+    st.selectbox("Since", list(SPANS), key=SINCE, label_visibility="collapsed", on_change=to_first_page, width=150)
 
 
 def draw_below(person: Person, group: Group, since: datetime | None, shown: int, older: int | None) -> None:
@@ -96,8 +105,11 @@ def draw_below(person: Person, group: Group, since: datetime | None, shown: int,
 
 
 st.title("Credits", anchor=False)
-standing = credits.standing(person)
-draw_figures(person, standing)
-draw_packs(person)
-draw_history(person, standing)
-purchase_list.draw(person)
+started = session.now()
+reads = (partial(credits.standing, person), partial(read_history, person), partial(purchases.own, person))
+with together.reading(person, *reads):
+    standing = credits.standing(person)
+    draw_figures(person, standing)
+    draw_packs(person)
+    draw_history(person, standing)
+    purchase_list.draw(person)

@@ -45,10 +45,7 @@ class Seen(NamedTuple):
 
 def look(person: Person, campaign_id: UUID) -> Seen:
     """Everything about a campaign that its page shows. Raises NotFound."""
-    campaign = campaigns.get_campaign(person, campaign_id)
-    clips = campaigns.list_clips(person, campaign_id)
-    run = campaigns.get_run(person, campaign.run_id) if campaign.run_id else None
-    return Seen(campaign, clips, run if run is not None and run.is_active else None)
+    return Seen(*campaigns.open_campaign(person, campaign_id))
 
 
 def draw(seen: Seen) -> None:

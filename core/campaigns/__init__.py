@@ -14,7 +14,15 @@ from core.campaigns.editing import (
 from core.campaigns.estimates import clips_to_make, estimate
 from core.campaigns.export import Export, export_campaign
 from core.campaigns.making import generate
-from core.campaigns.reading import COVER, get_campaign, get_clip, list_campaigns, list_clips, list_versions
+from core.campaigns.reading import (
+    COVER,
+    get_campaign,
+    get_clip,
+    list_campaigns,
+    list_clips,
+    list_versions,
+    open_campaign,
+)
 from core.campaigns.records import (
     Campaign,
     CampaignPage,
@@ -65,6 +73,7 @@ __all__ = [
     "list_versions",
     "make_current",
     "move_clip",
+    "open_campaign",
     "restore_clip",
     "resume_run",
     "start_run",

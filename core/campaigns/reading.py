@@ -1,4 +1,4 @@
-"""Reading campaigns as the person who looks: row level security decides what there is."""
+"""Reading campaigns as the person who looks: row level security or the function that is asked decides what there is."""
 
 import base64
 import json
@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from core.campaigns.records import Campaign, CampaignPage, Clip, Version
-from core.campaigns.rows import campaign_of, clip_of, version_of
+from core.campaigns.records import Campaign, CampaignPage, Clip, Run, Version
+from core.campaigns.rows import campaign_of, clip_of, run_of, version_of
 from core.campaigns.steps import Step
 from core.database import get_database, translated
 from core.errors import InvalidInput, NotFound
 from core.media import viewable
-from core.models import OPEN_STATUSES, Job, Output, Person
+from core.models import OPEN_STATUSES, Job, Person
 from core.rows import JOB_COLUMNS, job_of
 from core.zips import with_outputs
 
@@ -36,27 +36,48 @@ def list_campaigns(
 
     Raises InvalidInput for a cursor that is none.
     """
-    query = _table(person, "campaigns").select("*")
-    query = query.not_.is_("archived_at", "null") if archived else query.is_("archived_at", "null")
-    if mine:
-        query = query.eq("owner_id", str(person.user_id))
-    if text.strip():
-        query = query.ilike("name", f"%{_like(text.strip())}%")
-    if cursor:
-        created, last = _from_cursor(cursor)
-        query = query.or_(f'created_at.lt."{created}",and(created_at.eq."{created}",id.lt.{last})')
-    with translated("campaigns"):
-        rows = query.order("created_at", desc=True).order("id", desc=True).limit(limit + 1).execute().data
+    created, last = _from_cursor(cursor) if cursor else (None, None)
+    found = get_database().call(
+        "campaign_list",
+        p_actor=person.user_id,
+        p_archived=archived,
+        p_mine=mine,
+        p_text=text.strip()[:200],
+        p_before_at=created,
+        p_before_id=last,
+        p_limit=limit + 1,
+        p_clips=COVER,
+    )
+    rows, figures, covers = found["campaigns"], found["figures"], found["covers"]
     shown = rows[:limit]
-    following = _to_cursor(shown[-1]) if len(rows) > limit else None
-    return CampaignPage(_with_figures(person, shown, covers=True), following)
+    files = viewable([output for row in shown for output in covers.get(row["id"], ())])
+    campaigns = tuple(
+        campaign_of(row, figures[row["id"]], tuple(files[output["id"]] for output in covers.get(row["id"], ())))
+        for row in shown
+        if row["id"] in figures
+    )
+    return CampaignPage(campaigns, _to_cursor(shown[-1]) if len(rows) > limit else None)
+
+
+def open_campaign(person: Person, campaign_id: UUID) -> tuple[Campaign, tuple[Clip, ...], Run | None]:
+    """All that the page of a campaign shows, in one call: the campaign, its clips as in `list_clips`, and its run while
+    that goes on or waits. Raises NotFound."""
+    found = get_database().call("campaign_page", p_actor=person.user_id, p_campaign=campaign_id)
+    files = viewable([output for row in found["jobs"] for output in row["job_outputs"]])
+    jobs = {
+        row["id"]: job_of(row, tuple(files[output["id"]] for output in row["job_outputs"])) for row in found["jobs"]
+    }
+    clips = _arranged(found["clips"], found["versions"], jobs, found["counts"], found["open_jobs"])
+    run = run_of(found["run"]) if found["run"] else None
+    return campaign_of(found["campaign"], found["figures"]), clips, run
 
 
 def get_campaign(person: Person, campaign_id: UUID) -> Campaign:
     """Raises NotFound, also for a campaign that the person may not see."""
     with translated("campaigns"):
         rows = _table(person, "campaigns").select("*").eq("id", str(campaign_id)).execute().data
-    found = _with_figures(person, rows)
+    figures = get_database().call("campaign_totals", p_actor=person.user_id, p_campaigns=[row["id"] for row in rows])
+    found = tuple(campaign_of(row, figures[row["id"]]) for row in rows if row["id"] in figures)
     if not found:
         raise NotFound("There is no such campaign.")
     return found[0]
@@ -122,17 +143,31 @@ def _clips(person: Person, campaign_id: UUID, rows: list[dict[str, Any]]) -> tup
         query = _table(person, "clip_versions").select("*").eq("campaign_id", str(campaign_id)).eq("is_current", True)
         versions = (query if len(rows) > 1 else query.eq("clip_id", rows[0]["id"])).execute().data
     jobs = jobs_by_id(person, (version["job_id"] for version in versions))
+    counts = get_database().call("version_counts", p_actor=person.user_id, p_campaign=campaign_id)
+    return _arranged(rows, versions, jobs, counts, _open_jobs(person, campaign_id))
+
+
+def _arranged(
+    rows: list[dict[str, Any]],
+    versions: list[dict[str, Any]],
+    jobs: dict[str, Job],
+    counts: dict[str, Any],
+    open_jobs: list[dict[str, Any]],
+) -> tuple[Clip, ...]:
+    """Clips from their rows, those of their current versions with their jobs, and those of what is being made."""
     current: dict[str, dict[Step, Version]] = defaultdict(dict)
     for version in versions:
         current[version["clip_id"]][version["step"]] = version_of(version, jobs.get(version["job_id"]))
-    counts = get_database().call("version_counts", p_actor=person.user_id, p_campaign=campaign_id)
-    running = _open_jobs(person, campaign_id)
+    running: dict[str, dict[Step, tuple[Job, ...]]] = defaultdict(dict)
+    for row in open_jobs:
+        of_clip = running[row["clip_id"]]
+        of_clip[row["clip_step"]] = (*of_clip.get(row["clip_step"], ()), job_of(row))
     return tuple(clip_of(row, current[row["id"]], counts.get(row["id"]), running.get(row["id"])) for row in rows)
 
 
-def _open_jobs(person: Person, campaign_id: UUID) -> dict[str, dict[Step, tuple[Job, ...]]]:
+def _open_jobs(person: Person, campaign_id: UUID) -> list[dict[str, Any]]:
     with translated("generation_jobs"):
-        rows = (
+        rows: list[dict[str, Any]] = (
             _table(person, "generation_jobs")
             .select("*")
             .eq("campaign_id", str(campaign_id))
@@ -142,33 +177,7 @@ def _open_jobs(person: Person, campaign_id: UUID) -> dict[str, dict[Step, tuple[
             .execute()
             .data
         )
-    found: dict[str, dict[Step, tuple[Job, ...]]] = defaultdict(dict)
-    for row in rows:
-        of_clip = found[row["clip_id"]]
-        of_clip[row["clip_step"]] = (*of_clip.get(row["clip_step"], ()), job_of(row))
-    return found
-
-
-def _with_figures(person: Person, rows: list[dict[str, Any]], *, covers: bool = False) -> tuple[Campaign, ...]:
-    if not rows:
-        return ()
-    ids = [row["id"] for row in rows]
-    figures = get_database().call("campaign_totals", p_actor=person.user_id, p_campaigns=ids)
-    shown = _covers(person, ids) if covers else {}
-    return tuple(campaign_of(row, figures[row["id"]], shown.get(row["id"], ())) for row in rows if row["id"] in figures)
-
-
-def _covers(person: Person, ids: list[str]) -> dict[str, tuple[Output, ...]]:
-    """Of each campaign what its first clips show; the files are read as the person, so that none is shown to others."""
-    wanted = get_database().call("campaign_covers", p_actor=person.user_id, p_campaigns=ids, p_clips=COVER)
-    outputs = sorted({output for found in wanted.values() for output in found})
-    rows: list[dict[str, Any]] = []
-    for first in range(0, len(outputs), IN_ONE_QUERY):
-        with translated("job_outputs"):
-            query = _table(person, "job_outputs").select("*").in_("id", outputs[first : first + IN_ONE_QUERY])
-            rows += query.execute().data
-    found = viewable(rows)
-    return {campaign: tuple(found[o] for o in shown if o in found) for campaign, shown in wanted.items()}
+    return rows
 
 
 def _table(person: Person, name: str) -> Any:
@@ -188,8 +197,3 @@ def _from_cursor(cursor: str) -> tuple[str, UUID]:
         return created, UUID(last)
     except (ValueError, TypeError, AttributeError) as error:
         raise InvalidInput("This place in the list does not exist. Start again at its top.", field="cursor") from error
-
-
-def _like(text: str) -> str:
-    """Text for LIKE in which its wildcards stand for themselves."""
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")[:200]

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 
 from tests.database.books import Books, as_person
@@ -170,3 +171,40 @@ def test_the_cover_of_a_campaign_is_what_its_first_clips_show(books: Books) -> N
     books.call("delete_clip", p_actor=owner, p_clip=clips[0])
     books.owner.execute("update job_outputs set deleted_at = now() where id = %s", (UUID(shown[2]),))
     assert covers(owner, 2) == {str(campaign): [file(made[clips[1]], 1), file(made[clips[4]])]}
+
+
+def test_the_page_of_a_campaign_shows_what_row_level_security_lets_the_person_see(case: Case) -> None:
+    """Also where they differ: an admin's job in somebody's private campaign, a colleague's one under way."""
+    admin = case.books.person()
+    case.books.call("set_role", p_actor=case.books.admin, p_user=admin, p_role="admin")
+    submitted(case.books, admin, case.clip, "ambient")
+    make(case.books, admin, case.clip, "video")
+    jobs_of_it = "select id from generation_jobs where campaign_id = %s"
+    of_campaign = {str(row["id"]) for row in case.books.all(jobs_of_it, case.campaign)}
+    for visibility in ("private", "team"):
+        case.share(visibility)
+        for person in (case.owner, case.other, admin):
+            if not case.seen(person)["campaigns"]:
+                with case.books.unchanged(), pytest.raises(psycopg.Error, match="There is no such campaign"):
+                    case.books.call("campaign_page", p_actor=person, p_campaign=case.campaign)
+                continue
+            page = case.books.call("campaign_page", p_actor=person, p_campaign=case.campaign)
+            visible = {str(job) for job in case.jobs(person)}
+            shown = {job["id"] for job in (*page["jobs"], *page["open_jobs"])}
+            assert shown == visible & of_campaign
+            assert {file["job_id"] for job in page["jobs"] for file in job["job_outputs"]} <= visible
+            assert len(page["versions"]) == 2
+
+
+def test_the_list_of_campaigns_is_what_row_level_security_lets_the_person_see(case: Case) -> None:
+    for visibility in ("private", "team"):
+        case.share(visibility)
+        for person in (case.owner, case.other, case.books.admin):
+            page = case.books.call("campaign_list", p_actor=person, p_limit=100)
+            with as_person(case.books.url, person) as connection:
+                rows = connection.execute("select id from campaigns order by created_at desc, id desc").fetchall()
+            assert [row["id"] for row in page["campaigns"]] == [str(row["id"]) for row in rows]
+            assert page["figures"].keys() == {row["id"] for row in page["campaigns"]}
+            visible = {str(job) for job in case.jobs(person)}
+            assert {file["job_id"] for found in page["covers"].values() for file in found} <= visible
+    assert page["covers"][str(case.campaign)]

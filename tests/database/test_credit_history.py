@@ -65,8 +65,8 @@ def test_how_a_person_stands(shop: Shop) -> None:
     shop.books.submitted(user, quantity=20)
     shop.deliver(event("refund.created", order.refund()))
     stands = {"available": 0, "held": 20, "owed": 70, "frozen": 0, "used_this_month": 60}
-    assert shop.books.call("credit_standing", p_user=user) == stands
-    assert shop.books.call("credit_standing", p_user=order.id) is None
+    assert shop.books.call("credit_standing", p_actor=user) == stands
+    assert shop.books.call("credit_standing", p_actor=order.id) is None
 
 
 def test_the_month_is_the_teams(shop: Shop) -> None:

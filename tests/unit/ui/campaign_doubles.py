@@ -104,6 +104,11 @@ class Campaigns:
                 return one
         raise NotFound("There is no such campaign.")
 
+    def open_campaign(self, person: Person, campaign_id: UUID) -> tuple[Campaign, tuple[Clip, ...], Run | None]:
+        found = self.get_campaign(person, campaign_id)
+        active = found.run_id is not None and self.run is not None and self.run.is_active
+        return found, tuple(self.clips), self.run if active else None
+
     def create_campaign(self, _person: Person, name: str, brief: str, **rest: Any) -> Campaign:
         self._note("create", name, brief, rest["visibility"])
         self.all.append(campaign(id=rest["campaign_id"], name=name, brief=brief))
