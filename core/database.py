@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 import httpx
-from postgrest import APIError, CountMethod, SyncPostgrestClient
+from postgrest import APIError, SyncPostgrestClient
 
 from core import errors
 from core.answers import answer_to, is_listening
@@ -38,7 +38,6 @@ REFUSALS: dict[str, type[errors.Refused]] = {
     "PRICE_CHANGED": errors.PriceChanged,
     "ACCOUNT_LOCKED": errors.AccountLocked,
 }
-EXACT = CountMethod.exact
 TELLING = "note_database_trouble"
 UNREACHABLE = "Atelier cannot reach its database at the moment. Nothing was lost. Try again in a minute."
 
@@ -140,14 +139,8 @@ class Database:
 
 def fetch(query: Any, what: str) -> list[dict[str, Any]]:
     """Run a query on a table and return its rows; `what` names it for the log. Raises what Database.call does."""
-    return fetch_counted(query, what)[0]
-
-
-def fetch_counted(query: Any, what: str) -> tuple[list[dict[str, Any]], int]:
-    """Rows of one page, and how many match in all when the query asked for an exact count (else 0)."""
     with translated(what):
-        answer = query.execute()
-    return list(answer.data), answer.count or 0
+        return list(query.execute().data)
 
 
 @contextmanager

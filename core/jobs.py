@@ -7,7 +7,7 @@ from core import catalog, finding, media
 from core.database import fetch, get_database
 from core.errors import DatabaseError, FalError, InvalidInput, NotFound, Refused
 from core.inputs import require_reachable, source_megapixels
-from core.keyset import Place, newest_first
+from core.keyset import Place
 from core.log import get_logger
 from core.models import OPEN_STATUSES, Job, JobEvent, JobFilter, JobPage, Person
 from core.offers import offers
@@ -124,44 +124,36 @@ def list_finished(
     matching: JobFilter = EVERYTHING,
 ) -> JobPage:
     """One page of the person's ended jobs, newest first, with their outputs; it begins after a place in the list."""
-    query = narrowed(rows_of(person).select(JOB_COLUMNS), matching, status=matching.status)
-    query = newest_first(query.eq("user_id", str(person.user_id)), after, page_size)
-    rows = fetch(query, "generation_jobs")
+    rows = get_database().call(
+        "finished_jobs",
+        p_actor=person.user_id,
+        p_filter=narrowing(matching),
+        p_before_at=after.created_at.isoformat() if after else None,
+        p_before_id=after.id if after else None,
+        p_limit=page_size + 1,
+    )["jobs"]
     found = _with_outputs(rows[:page_size])
     return JobPage(found, Place(found[-1].created_at, found[-1].id) if len(rows) > page_size else None)
 
 
-def narrowed(query: Any, matching: JobFilter, *, status: str | None) -> Any:
-    """A query on ended jobs with what a filter asks for, except for the status, which is given apart."""
-    if status == "late":
-        query = query.is_("is_late", "true")
-    elif status == "failed":
-        query = query.eq("status", "failed").is_("is_late", "false")
-    else:
-        query = query.eq("status", status) if status else query.in_("status", ("completed", "failed", "cancelled"))
-    if matching.media_kinds:
-        query = query.in_("media_kind", matching.media_kinds)
-    if matching.generation_type:
-        query = query.eq("generation_type", matching.generation_type)
-    if matching.campaign_id:
-        query = query.eq("campaign_id", str(matching.campaign_id))
-    if matching.created_from:
-        query = query.gte("created_at", matching.created_from.isoformat())
-    if matching.created_before:
-        query = query.lt("created_at", matching.created_before.isoformat())
-    if matching.favourites:
-        query = query.not_.is_("favourite_at", "null")
-    if matching.text.strip():
-        query = query.ilike("prompt", f"%{_like(matching.text.strip())}%")
-    return query
+def narrowing(matching: JobFilter) -> dict[str, Any]:
+    """A filter as `finished_jobs` takes it: only what narrows."""
+    asked = {
+        "status": matching.status,
+        "media_kinds": list(matching.media_kinds),
+        "generation_type": matching.generation_type,
+        "campaign": str(matching.campaign_id) if matching.campaign_id else None,
+        "from": matching.created_from.isoformat() if matching.created_from else None,
+        "before": matching.created_before.isoformat() if matching.created_before else None,
+        "favourites": matching.favourites,
+        "text": matching.text.strip(),
+    }
+    return {name: value for name, value in asked.items() if value}
 
 
 def campaign_names(person: Person) -> dict[UUID, str]:
     """The campaigns that the person may see, newest first, to choose one from."""
-    campaigns = get_database().rows_of(person.access_token).from_("campaigns")
-    rows = fetch(
-        campaigns.select("id,name").order("created_at", desc=True).order("id", desc=True).limit(200), "campaigns"
-    )
+    rows = get_database().call("campaign_choices", p_actor=person.user_id)
     return {UUID(row["id"]): row["name"] for row in rows}
 
 
@@ -204,8 +196,3 @@ def _with_outputs(rows: list[dict[str, Any]]) -> tuple[Job, ...]:
         job_of(row, tuple(sorted((outputs[o["id"]] for o in row["job_outputs"]), key=lambda o: o.position)))
         for row in rows
     )
-
-
-def _like(text: str) -> str:
-    """Text for LIKE in which its wildcards stand for themselves."""
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")[:200]

@@ -9,9 +9,9 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from core import catalog
-from core.database import EXACT, fetch_counted, get_database
+from core.database import get_database
 from core.errors import InvalidInput, NotFound
-from core.jobs import narrowed, rows_of
+from core.jobs import narrowing
 from core.log import get_logger
 from core.models import Job, JobFilter, Person, Quote
 from core.offers import offers
@@ -20,6 +20,7 @@ from core.rows import job_of
 log = get_logger(__name__)
 
 MOST_AT_ONCE = 200
+MOST_COUNTED = 10_000
 _OFF = "Its model is switched off at the moment."
 
 
@@ -44,11 +45,17 @@ class NotRetried:
 
 @dataclass(frozen=True, slots=True)
 class RetryPlan:
-    """What trying again would start, newest first. `beyond` counts what is left out because there is too much of it."""
+    """What trying again would start, newest first. `beyond` counts what is left out because there is too much of it; no
+    further than MOST_COUNTED in all."""
 
     retries: tuple[Retry, ...]
     impossible: tuple[NotRetried, ...]
     beyond: int
+
+    @property
+    def is_uncounted(self) -> bool:
+        """Whether there may be more than `beyond` says."""
+        return len(self.retries) + len(self.impossible) + self.beyond >= MOST_COUNTED
 
     @property
     def credits(self) -> int:
@@ -76,17 +83,21 @@ class RetryOutcome:
 
 def plan_retries(person: Person, matching: JobFilter) -> RetryPlan:
     """The person's own failed jobs within a filter that nothing has tried again yet. Its status does not matter."""
-    query = narrowed(rows_of(person).select("*", count=EXACT), matching, status="failed")
-    query = query.eq("user_id", str(person.user_id)).is_("retried_as", "null")
-    query = query.order("created_at", desc=True).order("id", desc=True).limit(MOST_AT_ONCE)
-    rows, total = fetch_counted(query, "generation_jobs")
+    found = get_database().call(
+        "finished_jobs",
+        p_actor=person.user_id,
+        p_filter={**narrowing(matching), "status": "failed", "untried": True},
+        p_limit=MOST_AT_ONCE,
+        p_count_to=MOST_COUNTED,
+    )
+    rows = found["jobs"]
     retries, impossible = [], []
     for row in rows:
         try:
             retries.append(_retry(row))
         except (InvalidInput, NotFound) as error:
             impossible.append(NotRetried(job_of(row), error.sentence))
-    return RetryPlan(tuple(retries), tuple(impossible), total - len(rows))
+    return RetryPlan(tuple(retries), tuple(impossible), found["counted"] - len(rows))
 
 
 def carry_out(person: Person, plan: RetryPlan) -> RetryOutcome:

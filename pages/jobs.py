@@ -1,8 +1,10 @@
 """Jobs: what is running, live, and everything that has ended, as gallery or table."""
 
+from functools import partial
+
 import streamlit as st
 
-from core import jobs
+from core import jobs, together
 from core.models import JobFilter, JobPage, Person
 from ui import cards, detail, guard, job_filters, job_table, live, pager, retry_all, selection, shell
 
@@ -76,5 +78,6 @@ def draw_finished(person: Person, anything_running: bool) -> None:
 
 st.title("Jobs", anchor=False)
 running = live.running(person)
-draw_finished(person, running)
+with together.reading(person, partial(find, person, job_filters.chosen()), partial(jobs.campaign_names, person)):
+    draw_finished(person, running)
 detail.open_from_address(person)

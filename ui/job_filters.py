@@ -36,10 +36,27 @@ def to_first_page() -> None:
     pager.to_top(PAGE)
 
 
+def chosen() -> JobFilter:
+    """What the filters say, before they are drawn as well."""
+    media, status, text, model, campaign, first, last = (
+        st.session_state.get(key) for key in (_MEDIA, _STATUS, _TEXT, _TYPE, _CAMPAIGN, _FROM, _UNTIL)
+    )
+    return JobFilter(
+        media_kinds=tuple(media or ()),
+        status=status or None,
+        generation_type=model or None,
+        campaign_id=UUID(campaign) if campaign else None,
+        created_from=_midnight(first),
+        created_before=_midnight(last + timedelta(days=1)) if last else None,
+        text=(text or "").strip(),
+        favourites=bool(st.session_state.get(_FAVOURITES)),
+    )
+
+
 def draw(person: Person) -> JobFilter:
     """The row of filters; what is chosen stays while the person is elsewhere."""
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        media = st.pills(
+        st.pills(
             "Kind",
             list(describe.MEDIA),
             selection_mode="multi",
@@ -50,9 +67,9 @@ def draw(person: Person) -> JobFilter:
             persist_state="session",
         )
         with st.container(horizontal=True, width="content", vertical_alignment="center"):
-            favourites = st.toggle("Favourites", key=_FAVOURITES, on_change=to_first_page, persist_state="session")
-            model, campaign, first, last = _more(person)
-            status = st.selectbox(
+            st.toggle("Favourites", key=_FAVOURITES, on_change=to_first_page, persist_state="session")
+            _more(person)
+            st.selectbox(
                 "Status",
                 list(_STATUSES),
                 format_func=_STATUSES.__getitem__,
@@ -62,7 +79,7 @@ def draw(person: Person) -> JobFilter:
                 persist_state="session",
                 width=150,
             )
-            text = st.text_input(
+            st.text_input(
                 "Search prompts",
                 key=_TEXT,
                 placeholder="Search prompts",
@@ -72,23 +89,14 @@ def draw(person: Person) -> JobFilter:
                 persist_state="session",
                 width=190,
             )
-    return JobFilter(
-        media_kinds=tuple(media),
-        status=status or None,
-        generation_type=model or None,
-        campaign_id=UUID(campaign) if campaign else None,
-        created_from=_midnight(first),
-        created_before=_midnight(last + timedelta(days=1)) if last else None,
-        text=(text or "").strip(),
-        favourites=favourites,
-    )
+    return chosen()
 
 
-def _more(person: Person) -> tuple[str, str, date | None, date | None]:
+def _more(person: Person) -> None:
     """Model, campaign and days. The button counts those that are set."""
-    chosen = sum(bool(st.session_state.get(key)) for key in (_TYPE, _CAMPAIGN, _FROM, _UNTIL))
-    with st.popover(f"Filters · {chosen}" if chosen else "Filters", type="tertiary", key="jobs-more"):
-        model = st.selectbox(
+    number = sum(bool(st.session_state.get(key)) for key in (_TYPE, _CAMPAIGN, _FROM, _UNTIL))
+    with st.popover(f"Filters · {number}" if number else "Filters", type="tertiary", key="jobs-more"):
+        st.selectbox(
             "Model",
             ["", *GENERATION_TYPES],
             format_func=lambda key: words.escape(GENERATION_TYPES[key].label) if key else "Any model",
@@ -99,7 +107,7 @@ def _more(person: Person) -> tuple[str, str, date | None, date | None]:
         names = {"": "Any campaign", **{str(known): name for known, name in jobs.campaign_names(person).items()}}
         if st.session_state.get(_CAMPAIGN, "") not in names:
             st.session_state[_CAMPAIGN] = ""  # deleted, or not shared any more
-        campaign = st.selectbox(
+        st.selectbox(
             "Campaign",
             list(names),
             format_func=names.__getitem__,
@@ -109,13 +117,13 @@ def _more(person: Person) -> tuple[str, str, date | None, date | None]:
         )
         today = session.now().astimezone(session.tz()).date()
         with st.container(horizontal=True):
-            first, last = (_day(label, key, today) for label, key in (("From", _FROM), ("Until", _UNTIL)))
+            _day("From", _FROM, today)
+            _day("Until", _UNTIL, today)
         st.button("Clear all", type="tertiary", on_click=clear, key="jobs-clear")
-    return model, campaign, first, last
 
 
-def _day(label: str, key: str, today: date) -> date | None:
-    return st.date_input(
+def _day(label: str, key: str, today: date) -> None:
+    st.date_input(
         label,
         value=None,
         max_value=today,

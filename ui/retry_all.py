@@ -51,7 +51,8 @@ def _confirm(plan: RetryPlan) -> None:
         st.markdown(f":small[:gray[{words.number(plan.refused)} {sentence}]]")
     if plan.beyond:
         verb = "stays" if plan.beyond == 1 else "stay"
-        st.markdown(f":small[:gray[{words.count(plan.beyond, 'older one')} {verb} for the next time.]]")
+        least = "At least " if plan.is_uncounted else ""
+        st.markdown(f":small[:gray[{least}{words.count(plan.beyond, 'older one')} {verb} for the next time.]]")
     _listed([(entry.job.prompt, entry.sentence) for entry in plan.impossible])
     if st.button(f"Try {many} again", type="primary", disabled=bool(person.fal_lock_reason), key="retry-all-go"):
         with guard.told():
