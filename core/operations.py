@@ -12,6 +12,8 @@ from core.database import money
 from core.models import Budget, Person
 from core.rows import when
 
+SEARCH_DAYS = 30
+
 
 @dataclass(frozen=True, slots=True)
 class Overview:
@@ -103,7 +105,8 @@ def inbox(
     before: int | None = None,
     limit: int = 50,
 ) -> tuple[InboxEvent, ...]:
-    """The newest calls, optionally of one status or provider, or with a text in key, result, error, job or prompt.
+    """The newest calls, optionally of one status or provider, or with a text in key, result, error, job or prompt; a
+    text is looked for in the calls of the last SEARCH_DAYS.
 
     `before` is the id of the last event of the page before. Raises NotAllowed.
     """
@@ -115,6 +118,7 @@ def inbox(
         p_search=text,
         p_before=before,
         p_limit=limit,
+        p_search_days=SEARCH_DAYS,
     )
     return tuple(_event(row) for row in rows)
 

@@ -43,6 +43,8 @@ def draw(person: Person, overview: Overview) -> None:
     provider, text = _filters()
     acting.outcome(_PLACE)
     events = read(person)
+    if text:
+        st.markdown(f":small[:gray[Looked for in the calls of the last {operations.SEARCH_DAYS} days.]]")
     if not events:
         st.markdown(":gray[None of this kind.]" if status or provider or text else ":gray[No call has come in.]")
         return

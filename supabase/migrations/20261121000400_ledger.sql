@@ -61,6 +61,8 @@ comment on column public.credit_entries.kind is
   'welcome, grant, purchase, reversal add; hold sets aside; capture spends what was set aside; release returns it; refund and chargeback take back, what is not there as owed; settlement pays what is owed, waiver forgives it; freeze keeps back during a dispute, unfreeze gives free; adjustment goes either way.';
 comment on column public.credit_entries.idempotency_key is 'The same key twice is the same entry: asking again returns the first.';
 create index credit_entries_user on public.credit_entries (user_id, id desc);
+-- Nearly all entries are about jobs: what was bought, given or taken back is found without them.
+create index credit_entries_apart on public.credit_entries (user_id, id desc) where kind not in ('hold', 'capture', 'release');
 create index credit_entries_job on public.credit_entries (job_id) where job_id is not null;
 create index credit_entries_actor on public.credit_entries (actor);
 -- A job is held once and ends once, whatever the keys say.

@@ -95,6 +95,7 @@ create index generation_jobs_open on public.generation_jobs (user_id, created_at
 create index generation_jobs_due on public.generation_jobs (next_check_at) where status in ('pending', 'submitted', 'in_progress');
 create index generation_jobs_without_request on public.generation_jobs (submit_attempted_at) where fal_request_id is null;
 create index generation_jobs_cost_due on public.generation_jobs (cost_due_at) where cost_due_at is not null;
+create index generation_jobs_late on public.generation_jobs (user_id, created_at desc, id desc) where is_late;
 create index generation_jobs_favourites on public.generation_jobs (user_id, created_at desc, id desc) where favourite_at is not null;
 create index generation_jobs_type on public.generation_jobs (generation_type, user_id, created_at desc, id desc);
 create unique index generation_jobs_one_automatic_retry on public.generation_jobs (retried_from) where is_automatic_retry;

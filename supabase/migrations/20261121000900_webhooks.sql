@@ -20,6 +20,7 @@ comment on table public.webhook_events is 'Inbox of verified calls from fal.ai a
 comment on column public.webhook_events.result is 'What applying it really did: settled, already_settled, delivered_late, to_fetch, unknown_job, …';
 create index webhook_events_newest on public.webhook_events (received_at desc, id desc);
 create index webhook_events_open on public.webhook_events (status, received_at desc) where status <> 'processed';
+create index webhook_events_stripe on public.webhook_events (received_at desc, id desc) where provider = 'stripe';
 create index webhook_events_job on public.webhook_events (job_id) where job_id is not null;
 alter table public.webhook_events enable row level security;
 create policy "Admins read the inbox" on public.webhook_events

@@ -33,6 +33,8 @@ grant select on public.credit_lines to authenticated;
 
 create function public.credit_history(p_actor uuid, p_kinds jsonb default null, p_since timestamptz default null, p_before bigint default null, p_limit int default 20)
 returns jsonb language plpgsql stable security definer set search_path = '' set plan_cache_mode = force_custom_plan as $$
+declare
+  kinds text[] := array(select jsonb_array_elements_text(p_kinds));
 begin
   -- Planned anew each time: what is not asked for is then not in the plan, and the index leads to the place.
   return (
@@ -40,7 +42,7 @@ begin
     from (
       select * from public.credit_lines l
       where l.user_id = p_actor and (p_before is null or l.id < p_before) and (p_since is null or l.created_at >= p_since)
-        and (p_kinds is null or l.kind in (select jsonb_array_elements_text(p_kinds)))
+        and (p_kinds is null or l.kind = any (kinds))
       order by l.id desc limit p_limit
     ) l);
 end $$;

@@ -2,27 +2,31 @@
 
 create function public.inbox_events(
   p_actor uuid, p_status text default null, p_provider text default null, p_search text default '',
-  p_before bigint default null, p_limit int default 50
-) returns jsonb language plpgsql stable security definer set search_path = '' as $$
+  p_before bigint default null, p_limit int default 50, p_search_days int default 30
+) returns jsonb language plpgsql stable security definer set search_path = '' set plan_cache_mode = force_custom_plan as $$
 declare
   pattern text := private.like_pattern(p_search);
+  -- No index helps to find a text anywhere in a call: only the calls of some days are looked through.
+  since timestamptz := case when pattern <> '%%' then now() - make_interval(days => p_search_days) end;
 begin
   perform private.require_admin(p_actor, 'inbox_events');
   return (
     select coalesce(jsonb_agg(to_jsonb(e) order by e.received_at desc, e.id desc), '[]')
     from (
       select w.id, w.received_at, w.processed_at, w.provider, w.event_type, w.event_key, w.status, w.result, w.attempts, w.repeats, w.error,
-             w.job_id, left(j.prompt, 200) as prompt
-      from public.webhook_events w left join public.generation_jobs j on j.id = w.job_id
+             w.job_id, (select left(j.prompt, 200) from public.generation_jobs j where j.id = w.job_id) as prompt
+      from public.webhook_events w
       where (p_status is null or w.status = p_status) and (p_provider is null or w.provider = p_provider)
-        and (pattern = '%%' or concat_ws(' ', w.event_key, w.event_type, w.result, w.error, w.job_id, j.prompt) ilike pattern)
+        and (since is null or w.received_at >= since)
+        and (pattern = '%%' or concat_ws(' ', w.event_key, w.event_type, w.result, w.error, w.job_id,
+                                             (select j.prompt from public.generation_jobs j where j.id = w.job_id)) ilike pattern)
         and (p_before is null or (w.received_at, w.id) < (select b.received_at, b.id from public.webhook_events b where b.id = p_before))
       order by w.received_at desc, w.id desc limit private.page_size(p_limit)
     ) e);
 end $$;
 comment on function public.inbox_events is
-  'Verified calls, newest first, a page at a time (p_before: the last event of the page before), without their payloads. For admins.';
-grant execute on function public.inbox_events(uuid, text, text, text, bigint, int) to service_role;
+  'Verified calls, newest first, a page at a time (p_before: the last event of the page before), without their payloads. A text is looked for in those of the last p_search_days. For admins.';
+grant execute on function public.inbox_events(uuid, text, text, text, bigint, int, int) to service_role;
 
 create function public.inbox_event(p_actor uuid, p_event bigint) returns jsonb
 language plpgsql stable security definer set search_path = '' as $$

@@ -6,6 +6,7 @@ create function public.finished_jobs(
 ) returns jsonb language plpgsql stable security definer set search_path = '' set plan_cache_mode = force_custom_plan as $$
 declare
   pattern text := private.like_pattern(p_filter ->> 'text');
+  kinds text[] := array(select jsonb_array_elements_text(p_filter -> 'media_kinds'));
 begin
   -- Planned anew each time: what is not asked for is then not in the plan, and the index of what is leads to the place.
   return (
@@ -17,7 +18,7 @@ begin
           when 'late' then j.is_late
           when 'failed' then j.status = 'failed' and not j.is_late
           else j.status = p_filter ->> 'status' and j.status in ('completed', 'failed', 'cancelled') end
-        and (p_filter -> 'media_kinds' is null or j.media_kind in (select jsonb_array_elements_text(p_filter -> 'media_kinds')))
+        and (p_filter -> 'media_kinds' is null or j.media_kind = any (kinds))
         and (p_filter ->> 'generation_type' is null or j.generation_type = p_filter ->> 'generation_type')
         and (p_filter ->> 'campaign' is null or j.campaign_id = (p_filter ->> 'campaign')::uuid)
         and (p_filter ->> 'from' is null or j.created_at >= (p_filter ->> 'from')::timestamptz)

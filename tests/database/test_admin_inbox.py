@@ -38,6 +38,10 @@ def test_events_are_found_by_status_provider_and_text(books: Books) -> None:
     assert [row["job_id"] for row in listed(books, p_search="nonsense")] == [str(job)]
     assert [row["job_id"] for row in listed(books, p_search=str(job))] == [str(job)]
     assert listed(books, p_search="%") == []
+    books.owner.execute("update webhook_events set received_at = now() - interval '31 days' where job_id = %s", (job,))
+    assert listed(books, p_search=str(job)) == [], "no index finds a text, so it is looked for in 30 days"
+    assert [row["job_id"] for row in listed(books, p_search=str(job), p_search_days=32)] == [str(job)]
+    assert len(listed(books)) == 2
     assert "payload" not in listed(books)[0]
 
 

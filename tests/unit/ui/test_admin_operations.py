@@ -45,6 +45,9 @@ def test_the_inbox_filters_by_status_and_replays_the_dead(office: Office, sectio
     assert app.button(key="inbox-replay").disabled
     app.button_group(key="inbox-status").set_value("ignored").run()
     assert "None of this kind" in words_on(app)
+    assert "last 30 days" not in words_on(app)
+    app.text_input(key="inbox-text").input("storage").run()
+    assert "Looked for in the calls of the last 30 days" in words_on(app)
     app.button_group(key="inbox-status").set_value("dead").run()
     app.button(key="inbox-replay-dead").click().run()
     assert ("replay_dead",) in office.calls
