@@ -12,7 +12,7 @@ from core.admin import catalogue
 from core.admin.catalogue import CatalogueChange, CatalogueType
 from core.models import Person
 from core.together import Read
-from ui import admin_prices, admin_type, session, trail_words, words
+from ui import admin_prices, admin_type, picking, session, trail_words, words
 
 _TABLE = "catalogue-table"
 _HISTORY = 30
@@ -52,17 +52,13 @@ def _table(known: tuple[CatalogueType, ...], earned: dict[str, Decimal | None]) 
             "Usual time": [words.duration(one.estimated_seconds) for one in known],
         }
     )
-    st.dataframe(
+    picking.table(
         frame,
-        hide_index=True,
-        height="content",
-        row_height=40,
+        known,
+        _open,
         key=_TABLE,
-        on_select=lambda: _open(known),
-        selection_mode="single-cell",
-        placeholder="",
         alt="Generation types, in the order of the catalogue",
-        column_config={
+        config={
             "Type": st.column_config.TextColumn(width="medium"),
             "State": st.column_config.MultiselectColumn(
                 options=["On", "Off", "Cannot be offered"], color=["green", "gray", "red"]
@@ -75,10 +71,8 @@ def _table(known: tuple[CatalogueType, ...], earned: dict[str, Decimal | None]) 
             st.warning(f"**{words.escape(one.label)}** cannot be offered: {words.escape(one.problem)}")
 
 
-def _open(known: tuple[CatalogueType, ...]) -> None:
-    cells = st.session_state[_TABLE]["selection"]["cells"]
-    if cells:
-        admin_type.choose(known[cells[0][0]].generation_type)
+def _open(one: CatalogueType) -> None:
+    admin_type.choose(one.generation_type)
 
 
 def _state(one: CatalogueType) -> str:

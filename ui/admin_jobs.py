@@ -10,7 +10,7 @@ import streamlit as st
 from core.admin import jobs as admin_jobs
 from core.admin.jobs import STUCK, OpenJob, OpenJobs
 from core.models import Person
-from ui import acting, guard, session, words
+from ui import acting, guard, picking, session, words
 
 _PLACE = "open-job"
 _CHOSEN = "open-job-chosen"
@@ -90,17 +90,13 @@ def _table(jobs: tuple[OpenJob, ...]) -> None:
             "Looks": [job.check_count for job in jobs],
         }
     )
-    st.dataframe(
+    picking.table(
         frame,
-        hide_index=True,
-        height="content",
-        row_height=40,
+        jobs,
+        _choose,
         key=_TABLE,
-        on_select=lambda: _choose(jobs),
-        selection_mode="single-cell",
-        placeholder="",
         alt="Open jobs, stuck ones first",
-        column_config={
+        config={
             "Job": st.column_config.TextColumn(width="medium"),
             "Health": st.column_config.MultiselectColumn(
                 options=[*_HEALTH.values(), _WELL], color=[*["red"] * len(_HEALTH), "green"]
@@ -110,11 +106,9 @@ def _table(jobs: tuple[OpenJob, ...]) -> None:
     st.markdown(":small[:gray[Choose a job to look at it now, cancel it or give up on it.]]")
 
 
-def _choose(jobs: tuple[OpenJob, ...]) -> None:
-    cells = st.session_state[_TABLE]["selection"]["cells"]
-    if cells:
-        st.session_state[_CHOSEN] = jobs[cells[0][0]].id
-        st.session_state.pop(_REASON, None)
+def _choose(job: OpenJob) -> None:
+    st.session_state[_CHOSEN] = job.id
+    st.session_state.pop(_REASON, None)
 
 
 def _close() -> None:

@@ -10,7 +10,7 @@ from core import people
 from core.models import Person, Waiting
 from core.people import Filter, Member, MemberPage
 from core.together import Read
-from ui import acting, admin_member, session, words
+from ui import acting, admin_member, picking, session, words
 
 _PLACE = "people"
 _PAGE, _MOST = 50, 500
@@ -200,17 +200,13 @@ def _table(members: tuple[Member, ...]) -> None:
             "Last seen": [words.ago(member.last_seen_at, now, tz) if member.last_seen_at else "" for member in members],
         }
     )
-    st.dataframe(
+    picking.table(
         frame,
-        hide_index=True,
-        height="content",
-        row_height=40,
+        members,
+        admin_member.choose,
         key=_TABLE,
-        on_select=lambda: _open(members),
-        selection_mode="single-cell",
-        placeholder="",
         alt="People, newest first",
-        column_config={
+        config={
             "Name": st.column_config.TextColumn(width="medium"),
             "State": st.column_config.MultiselectColumn(options=list(_COLORS), color=list(_COLORS.values())),
             "Credits": st.column_config.NumberColumn(format="localized"),
@@ -218,9 +214,3 @@ def _table(members: tuple[Member, ...]) -> None:
             "Cap": st.column_config.NumberColumn(format="$%.2f"),
         },
     )
-
-
-def _open(members: tuple[Member, ...]) -> None:
-    cells = st.session_state[_TABLE]["selection"]["cells"]
-    if cells:
-        admin_member.choose(members[cells[0][0]])

@@ -11,7 +11,7 @@ from core.admin import trail
 from core.admin.trail import TrailFilter, TrailLine, TrailPage
 from core.models import Person
 from core.together import Read
-from ui import guard, session, trail_words, words
+from ui import guard, picking, session, trail_words, words
 
 _PAGE = 50
 _MOST = 450
@@ -132,17 +132,13 @@ def _table(lines: tuple[TrailLine, ...]) -> None:
             "Why": [line.reason or "" for line in lines],
         }
     )
-    st.dataframe(
+    picking.table(
         frame,
-        hide_index=True,
-        height="content",
-        row_height=40,
+        lines,
+        _choose,
         key=_TABLE,
-        on_select=lambda: _choose(lines),
-        selection_mode="single-cell",
-        placeholder="",
         alt="Actions of admins, newest first",
-        column_config={
+        config={
             "To whom": st.column_config.TextColumn(width="medium"),
             "Change": st.column_config.TextColumn(width="large"),
             "Why": st.column_config.TextColumn(width="medium"),
@@ -154,10 +150,8 @@ def _who(line: TrailLine) -> str:
     return line.actor_name or ("Configuration" if line.actor is None else "Gone")
 
 
-def _choose(lines: tuple[TrailLine, ...]) -> None:
-    cells = st.session_state[_TABLE]["selection"]["cells"]
-    if cells:
-        st.session_state[_CHOSEN] = lines[cells[0][0]]
+def _choose(line: TrailLine) -> None:
+    st.session_state[_CHOSEN] = line
 
 
 def _close() -> None:

@@ -4,7 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from core.models import Job
-from ui import cards, describe, session, words
+from ui import cards, describe, picking, session, words
 
 _KEY = "jobs-table"
 _STATUS_COLORS = {"Done": "green", "Failed": "red", "Cancelled": "gray", "Delivered late": "yellow"}
@@ -12,16 +12,13 @@ _STATUS_COLORS = {"Done": "green", "Failed": "red", "Cancelled": "gray", "Delive
 
 def draw(jobs: tuple[Job, ...]) -> None:
     """One row per job, in the order given. Selecting any cell opens its job."""
-    st.dataframe(
+    picking.table(
         _frame(jobs),
-        hide_index=True,
-        height="content",
-        row_height=40,
+        jobs,
+        _open,
         key=_KEY,
-        on_select=lambda: _open(jobs),
-        selection_mode="single-cell",
         alt="Finished jobs, newest first",
-        column_config={
+        config={
             "Job": st.column_config.TextColumn(width="large"),
             "Status": st.column_config.MultiselectColumn(
                 options=list(_STATUS_COLORS), color=list(_STATUS_COLORS.values())
@@ -48,7 +45,5 @@ def _frame(jobs: tuple[Job, ...]) -> pd.DataFrame:
     )
 
 
-def _open(jobs: tuple[Job, ...]) -> None:
-    cells = st.session_state[_KEY]["selection"]["cells"]
-    if cells:
-        cards.open_detail(str(jobs[cells[0][0]].id))
+def _open(job: Job) -> None:
+    cards.open_detail(str(job.id))
