@@ -37,6 +37,7 @@ from core.sessions import SignedIn, open_session
 from core.settings import get_settings
 
 log = get_logger(__name__)
+NEEDED = frozenset({"issuer", "authorization_endpoint", "token_endpoint", "jwks_uri"})  # of the discovery document
 FLOW_SECONDS = 600  # to sign in at the provider
 _PURPOSE = "single-sign-on"
 _SECONDS = 10.0  # for one answer of the provider
@@ -197,8 +198,7 @@ def _metadata(client: OAuth2Session) -> dict[str, Any]:
     until, metadata = _kept.get(address, (0.0, {}))
     if until < time.monotonic():
         metadata = _json(client, address)
-        needed = {"issuer", "authorization_endpoint", "token_endpoint", "jwks_uri"}
-        if not isinstance(metadata, dict) or not needed <= metadata.keys():
+        if not isinstance(metadata, dict) or not metadata.keys() >= NEEDED:
             raise _refused("SSO_REFUSED", "OIDC_METADATA_URL is no discovery document")
         _kept[address] = (time.monotonic() + _KEEP_SECONDS, metadata)
     if "client_secret_basic" not in metadata.get("token_endpoint_auth_methods_supported", ["client_secret_basic"]):

@@ -10,7 +10,7 @@ import httpx
 
 from core.admin import system
 from core.admin.calls import only_admins
-from core.connections import fal, own, stripe, supabase
+from core.connections import fal, own, sign_on, stripe, supabase
 from core.connections.asking import TIMEOUT, Unanswered
 from core.connections.context import Calls, Context
 from core.connections.draft import Drafted
@@ -55,6 +55,7 @@ CHECKS: Final[dict[Group, tuple[Check, ...]]] = {
         Check(About("Admins", ("ADMIN_EMAILS",)), own.admin_emails),
         Check(About("Environment", ("APP_ENV",)), own.environment),
         Check(About("Alerts", ("ALERT_WEBHOOK_URL",)), own.alert_address),
+        Check(About("Single sign-on", ("OIDC_METADATA_URL",)), sign_on.provider),
     ),
 }
 

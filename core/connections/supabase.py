@@ -32,7 +32,7 @@ def project(context: Context, about: About) -> Finding:
     if settings.supabase_publishable_key.startswith("sb_secret_"):
         said = "This is the secret key. It was not sent anywhere."
         return about.found("refused", said, f"Copy the publishable key, sb_publishable_…, from {KEYS_PAGE}.")
-    answer = _auth_settings(context)
+    answer = auth_settings(context)
     return _refusal(about, settings.supabase_publishable_key, answer) or about.found(
         "works",
         f"The project answers and takes the key {ending(settings.supabase_publishable_key)}.",
@@ -98,7 +98,7 @@ def mail(context: Context, about: About) -> Finding:
         return about.found("simulated", "No mail is sent; what it would say is in .local/logs/supabase.log.")
     if not context.settings.supabase_url or not context.settings.supabase_publishable_key:
         return about.found("missing", "It can be asked about once there is a project.")
-    answer = _auth_settings(context)
+    answer = auth_settings(context)
     if not answer.is_success:
         return about.found("missing", "It can be asked about once the project takes the key.", "", answer.asked)
     if answer.field("mailer_autoconfirm") is not False:
@@ -121,7 +121,7 @@ def known_migrations() -> dict[str, str]:
     return {path.name.partition("_")[0]: path.name for path in sorted(MIGRATIONS.glob("*.sql"))}
 
 
-def _auth_settings(context: Context) -> Answer:
+def auth_settings(context: Context) -> Answer:
     return ask(
         context.http,
         "GET",

@@ -174,6 +174,17 @@ def test_an_answer_works_once(visitor: Visitor) -> None:
     assert error_of(visitor.http.get(way_back)) == "SSO_STALE"  # and the provider the code
 
 
+def test_guessing_codes_ends_soon(visitor: Visitor) -> None:
+    state = parse_qs(urlsplit(visitor.begin().headers["location"]).query)["state"][0]
+    flow = visitor.http.cookies["atelier_sso"]
+
+    def guess() -> str:
+        visitor.http.cookies.set("atelier_sso", flow, domain="127.0.0.1", path="/")
+        return error_of(visitor.http.get(f"/session/sso/callback?code={uuid4().hex}&state={state}"))
+
+    assert [guess() for _ in range(12)] == ["SSO_STALE"] * 10 + ["TOO_MANY"] * 2
+
+
 @pytest.mark.parametrize("target", ["https://evil.example/", "//evil.example", "/\\evil.example", "/session/logout"])
 def test_it_ends_at_a_page_of_ours(visitor: Visitor, target: str) -> None:
     assert visitor.sign_in(someone(), next=target).headers["location"] == "/"

@@ -61,11 +61,15 @@ def _serve(serve: Serve, name: str, port: int, environment: Mapping[str, str], h
 
 
 class Visitor:
-    """A browser without a screen that goes where it is sent one step at a time."""
+    """A browser without a screen, at an address that nobody else has: it goes where it is sent, one step at a time."""
 
     def __init__(self, company: Company) -> None:
         self.company = company
-        self.http = httpx.Client(base_url=company.url, timeout=60, headers={"User-Agent": "visitor"})
+        headers = {
+            "User-Agent": "visitor",
+            "X-Forwarded-For": f"2001:db8:{secrets.randbelow(65536):x}:{secrets.randbelow(65536):x}::1",
+        }
+        self.http = httpx.Client(base_url=company.url, timeout=60, headers=headers)
 
     def begin(self, **query: str) -> httpx.Response:
         return self.http.get("/session/sso", params=query)

@@ -21,6 +21,7 @@ from core.connections.finding import About, Finding, ending
 from core.connections.supabase import known_migrations
 from core.errors import NotAllowed
 from core.settings import Settings, get_settings, load
+from core.single_sign_on import NEEDED
 from core.stripe_events import EVENT_TYPES
 from tests.unit.ui import doubles
 
@@ -111,11 +112,41 @@ def found(
 
 
 @pytest.mark.parametrize(
-    ("group", "part"), [pair for pair in ABOUT if pair[1] not in ("Environment", "Alerts", "Mail")]
+    ("group", "part"), [pair for pair in ABOUT if pair[1] not in ("Environment", "Alerts", "Mail", "Single sign-on")]
 )
 def test_what_is_set_and_right_works(group: str, part: str) -> None:
     finding = found(group, part, stripe_calls=Calls(3, 0))
     assert (finding.state, finding.todo) == ("works", "")
+
+
+SINGLE_SIGN_ON = {
+    "oidc_metadata_url": "https://acme.company.com/discovery",
+    "oidc_client_id": "atelier",
+    "oidc_client_secret": "Gx81kQpLm3Zw92rT",
+    "oidc_provider": "azure",
+}
+DISCOVERED = {name: f"https://acme.company.com/{name}" for name in NEEDED}
+
+
+@pytest.mark.parametrize(
+    ("discovery", "external", "named", "state", "says"),
+    [
+        ((200, DISCOVERED), {"azure": True}, "azure", "unproved", "/issuer is there"),
+        ((200, DISCOVERED), {"azure": False}, "azure", "refused", "has azure switched off"),
+        ((200, DISCOVERED), {"azure": True}, "acme", "refused", "no provider named acme"),
+        ((200, DISCOVERED), {"azure": False}, "custom:acme", "unproved", "a sign-in proves"),
+        ((200, {"issuer": "x"}), {"azure": True}, "azure", "refused", "no provider of OpenID Connect"),
+        ((404, None), {"azure": True}, "azure", "refused", "no provider of OpenID Connect"),
+        ((503, None), {"azure": True}, "azure", "unreachable", "passwords still work"),
+        (httpx.ConnectTimeout("slow"), {"azure": True}, "azure", "unreachable", "acme.company.com"),
+    ],
+)
+def test_single_sign_on(discovery: Any, external: dict[str, bool], named: str, state: str, says: str) -> None:
+    assert found("This studio", "Single sign-on").state == "optional"
+    answers = {"/discovery": discovery, "/auth/v1/settings": (200, {"external": external})}
+    finding = found("This studio", "Single sign-on", answers, **(SINGLE_SIGN_ON | {"oidc_provider": named}))
+    assert finding.state == state
+    assert says in finding.sentence
 
 
 AUTH_401 = (401, {"error": {"type": "authorization_error", "message": "Authentication required"}})
@@ -464,7 +495,7 @@ def test_everything_is_asked_at_once_and_only_for_admins(
     admin = doubles.person(role="admin")
     with caplog.at_level("INFO"):
         report = connections.check(admin, connections.draft({}))
-    assert [len(report.findings[group]) for group in connections.GROUPS] == [4, 4, 4, 4]
+    assert [len(report.findings[group]) for group in connections.GROUPS] == [4, 4, 4, 5]
     assert {request.method for request in asked if request.url.path != APPLIED} == {"GET"}, (
         "nothing is changed anywhere"
     )

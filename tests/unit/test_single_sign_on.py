@@ -5,7 +5,7 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from starlette.applications import Starlette
@@ -16,7 +16,7 @@ from core.errors import DatabaseUnavailable, SettingsError, SignInRefused
 from local.ports import HOST, free_port
 from tests.asgi import ask
 from tests.unit.test_settings import PRODUCTION
-from ui import sentences
+from ui import sentences, web
 from ui.single_sign_on import routes
 
 SETTINGS = {
@@ -129,6 +129,18 @@ def test_nobody_at_that_address(monkeypatch: pytest.MonkeyPatch) -> None:
     answer = ask(app, "GET", "/session/sso?next=/jobs")
     assert answer.status_code == 303
     assert answer.headers["location"] == "/?error=SSO_AWAY&next=%2Fjobs"
+
+
+def test_in_production_the_flow_is_guarded_like_a_session(discovery: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    del discovery
+    app = Starlette(routes=list(routes(single_sign_on.get_settings())))
+    monkeypatch.setattr(web, "get_settings", lambda: settings.load(PRODUCTION))
+    answer = ask(app, "GET", "/session/sso", headers={"Host": "studio.test"})
+    (cookie,) = answer.headers.get_list("set-cookie")
+    assert cookie.startswith("__Host-atelier_sso=")
+    assert "Secure" in cookie
+    asked = parse_qs(urlsplit(answer.headers["location"]).query)
+    assert asked["redirect_uri"] == ["https://studio.test/session/sso/callback"]
 
 
 @pytest.mark.parametrize(
