@@ -103,7 +103,7 @@ def create_app(*, with_worker: bool = True) -> Starlette:
         app.state.verifier = WebhookVerifier(settings)
         app.state.inbox = Inbox()
         app.state.fal_bodies = BodyReader()
-        worker = Worker() if with_worker else None
+        worker = Worker(app.state.inbox.is_pressed) if with_worker else None
         if worker:
             worker.start()
         async with counts.telling():

@@ -9,6 +9,7 @@ from core.log import get_logger
 log = get_logger(__name__)
 
 LARGEST_BATCH = 50
+PRESSED = 10  # so many waiting for the next call: they come faster than one by one could be stored
 
 
 class Inbox:
@@ -20,6 +21,10 @@ class Inbox:
     def __init__(self) -> None:
         self._waiting: list[tuple[dict[str, Any], asyncio.Future[str]]] = []
         self._sender: asyncio.Task[None] | None = None
+
+    def is_pressed(self) -> bool:
+        """Whether calls pile up. From any thread."""
+        return len(self._waiting) >= PRESSED
 
     async def receive(self, event: dict[str, Any]) -> str:
         """Store and apply one event of `receive_fal_events`; returns its result. Raises DatabaseError."""

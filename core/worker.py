@@ -8,6 +8,7 @@ copies files, one carries on the runs of campaigns. What is done now and then (b
 import os
 import socket
 import threading
+import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -29,12 +30,22 @@ LOOK_LEASE_SECONDS = 180  # longer than a batch can take when every answer times
 COPY_LEASE_SECONDS = 900
 IDLE_SECONDS = 1.0
 TROUBLE_SECONDS = 5.0
+GIVES_WAY_SECONDS = 30.0  # at most, then files are copied all the same
+
+
+def _never() -> bool:
+    return False
 
 
 class Worker:
-    """The loops, each in a thread of its own. `start`, then `stop`, which lets what is under way end."""
+    """The loops, each in a thread of its own. `start`, then `stop`, which lets what is under way end.
 
-    def __init__(self) -> None:
+    `is_pressed` says that verdicts pile up in this process: copying files, which can wait, then gives way for a while.
+    """
+
+    def __init__(self, is_pressed: Callable[[], bool] = _never) -> None:
+        self._is_pressed = is_pressed
+        self._copied_at = time.monotonic()
         self.name = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
         self._stopping = threading.Event()
         self._threads = [
@@ -83,6 +94,9 @@ class Worker:
 
     def copy(self, pool: ThreadPoolExecutor) -> bool:
         """Claim outputs once and copy (or remove) all of them; True when more may be waiting."""
+        if self._is_pressed() and time.monotonic() - self._copied_at < GIVES_WAY_SECONDS:
+            return False
+        self._copied_at = time.monotonic()
         work = self._claim(p_jobs=0, p_costs=0, p_outputs=THREADS, p_lease_seconds=COPY_LEASE_SECONDS)
         for copied in [pool.submit(_guarded, mirror, output, output["job_id"]) for output in work["outputs"]]:
             copied.result()
