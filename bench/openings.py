@@ -13,7 +13,7 @@ select private.settle(id, '{"outcome": "cancelled", "error_type": "cancelled", "
 from public.generation_jobs where status in ('pending', 'submitted', 'in_progress')
 """
 
-
+AT_ONCE = 500  # jobs in one transaction
 MARKETERS = tuple(f"person{number}@bench.example" for number in range(101) if number != 1)  # 1 is the admin
 
 
@@ -29,21 +29,25 @@ def open_jobs(
     studio: Studio, count: int, *, emails: Sequence[str] = MARKETERS, check_seconds: int = 3600
 ) -> list[Opening]:
     """Open jobs of these people, in turn; the worker does not look at them before `check_seconds`."""
-    batch = f"batch-{uuid4().hex[:8]}"
     with studio.sql() as sql:
         sql.execute(_MAKE.encode())
-        sql.execute(
-            "select pg_temp.open_jobs(%s, %s, %s, %s, %s)",
-            (batch, count, list(emails), studio.url("LOCAL_FAL_PORT"), check_seconds),
-        )
+        found: list[Opening] = []
+        while len(found) < count:
+            # A transaction never clears up after itself: with many jobs in one, every step would read all before it.
+            batch, now = f"batch-{uuid4().hex[:8]}", min(AT_ONCE, count - len(found))
+            sql.execute(
+                "select pg_temp.open_jobs(%s, %s, %s, %s, %s)",
+                (batch, now, list(emails), studio.url("LOCAL_FAL_PORT"), check_seconds),
+            )
+            rows = sql.execute(
+                "select id::text as job, fal_request_id as request from public.generation_jobs"
+                " where id in (select md5(%s || ' ' || n)::uuid from generate_series(1, %s) n)",
+                (batch, now),
+            ).fetchall()
+            found += [Opening(row["job"], row["request"]) for row in rows]
         sql.execute("drop function pg_temp.open_jobs")
-        rows = sql.execute(
-            "select id::text as job, fal_request_id as request from public.generation_jobs"
-            " where id in (select md5(%s || ' ' || n)::uuid from generate_series(1, %s) n)",
-            (batch, count),
-        ).fetchall()
         sql.execute("analyze public.generation_jobs")
-    return [Opening(row["job"], row["request"]) for row in rows]
+    return found
 
 
 def give(studio: Studio, user: UUID, credits: int) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bench.lines import crowd, pages, submit, webhook
+from bench.lines import crowd, pages, submit, subscribe, webhook, worker
 from bench.report import Result
 from bench.studio import Machine
 
@@ -20,5 +20,7 @@ LINES: dict[str, Line] = {
     "submit": Line("submitting a job", submit.measure),
     "webhook": Line("taking webhooks, alone and from many senders", webhook.measure),
     "pages": Line("each page at both sizes, and its round trips", pages.measure),
+    "worker": Line("ten thousand open jobs: looks in time, requests to fal.ai", worker.measure),
+    "subscribe": Line("the same jobs by fal.ai's own client, for comparison", subscribe.measure),
     "crowd": Line("a hundred people with Jobs open; memory of a session", crowd.measure),
 }

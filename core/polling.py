@@ -24,5 +24,6 @@ def next_check_seconds(expected_seconds: int, check_count: int, *, trouble: int 
     if trouble:
         return spread(min(LONGEST_WAIT, 5.0 * 2 ** min(trouble, 5)))
     if get_settings().public_url:
-        return spread(min(LONGEST_WAIT, max(10.0, expected_seconds / 4) * 1.5 ** min(check_count, 8)))
+        # What its webhook did not bring by now mostly waits in fal.ai's queue: asking often brings nothing.
+        return spread(min(LONGEST_WAIT, max(20.0, expected_seconds / 2) * 2 ** min(check_count, 8)))
     return spread(min(20.0, max(2.0, expected_seconds / 15) * 1.1 ** min(check_count, 20)))

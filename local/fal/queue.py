@@ -63,9 +63,10 @@ class Queue:
         for request in self.requests.values():
             if request.status != "COMPLETED":
                 request.status, request.started_at = "IN_QUEUE", None
-                self._enqueue(request)
+                self._await_start(request)
             elif not request.webhook_settled:
                 self._on_completed(request)
+        self._begin_waiting()
 
     async def close(self) -> None:
         for timer in self._timers:
@@ -128,14 +129,20 @@ class Queue:
     # What happens by itself
 
     def _enqueue(self, request: QueuedRequest) -> None:
-        self._waiting.append(request)
+        self._await_start(request)
+        self._begin_waiting()
+
+    def _begin_waiting(self) -> None:
         self._waiting.sort(key=lambda waiting: (waiting.low_priority, waiting.ordinal))
+        asyncio.get_running_loop().call_soon(self.pump)
+
+    def _await_start(self, request: QueuedRequest) -> None:
+        self._waiting.append(request)
         now = time.time()
         if request.ready_at > now:
             self._later(request.ready_at - now, self.pump)
         if request.start_timeout is not None:
             self._later(max(request.created_at + request.start_timeout - now, 0), lambda: self._expire(request))
-        asyncio.get_running_loop().call_soon(self.pump)
 
     def _later(self, seconds: float, action: Callable[[], None]) -> None:
         def run() -> None:
