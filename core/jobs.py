@@ -13,7 +13,7 @@ from core.models import OPEN_STATUSES, Job, JobEvent, JobFilter, JobPage, Person
 from core.offers import offers
 from core.reconcile import ask_to_cancel, look_at
 from core.rows import JOB_COLUMNS, event_of, job_of
-from core.sending import send
+from core.sending import START_SECONDS, post, send
 
 log = get_logger(__name__)
 EVERYTHING = JobFilter()
@@ -54,11 +54,12 @@ def submit(
         p_unit_price_usd=quote.unit_price_usd,
         p_longest_seconds=offer.type.longest_seconds,
         p_retried_from=retried_from,
+        p_start_seconds=START_SECONDS,
     )
     log.info("job_created", job_id=str(job_id), generation_type=generation_type, credits=row["credits_held"])
-    if row["status"] == "pending" and row["submit_attempted_at"] is None:
+    if row["status"] == "pending" and (row.get("may_send") or row["submit_attempted_at"] is None):
         try:
-            row = send(row)
+            row = post(row) if row.get("may_send") else send(row)
         except DatabaseError as error:
             # It is there, its credits are held, and it may run already: an error here would invite a second, paid run.
             log.error("submit_interrupted", job_id=str(job_id), error=str(error), detail=error.detail)

@@ -1,7 +1,8 @@
 """Sending a job to fal.ai: once, stamped before and recorded after, whoever does it (a page or the worker).
 
-The order is the promise: the row and the hold exist before anything is sent, `begin_submit` gives the right to send
-once in a job's life, and an end that is not clear is never taken for a failure and never followed by a second try.
+The order is the promise: the row and the hold exist before anything is sent, the right to send is given once in a job's
+life (by `create_job` to the page that makes it, else by `begin_submit`), and an end that is not clear is never taken
+for a failure and never followed by a second try.
 """
 
 import random
@@ -49,15 +50,18 @@ def webhook_url(job_id: UUID | str) -> str | None:
 
 
 def send(job: dict[str, Any]) -> dict[str, Any]:
-    """Send a pending job and return its row as it is afterwards. Someone else's job is left alone.
+    """Take the right to send a pending job and send it; someone else's is left alone. Returns its row afterwards."""
+    mine = get_database().call("begin_submit", p_job=job["id"], p_start_seconds=START_SECONDS)
+    return fresh(job["id"]) if mine is None else post(mine)
+
+
+def post(job: dict[str, Any]) -> dict[str, Any]:
+    """Send a job that the caller has the right to send, and return its row as it is afterwards.
 
     A clear refusal ends the job and returns its credits; "later" and "never left this machine" leave it to be sent
     again; anything else is unclear and stays open.
     """
     database = get_database()
-    mine = database.call("begin_submit", p_job=job["id"], p_start_seconds=START_SECONDS)
-    if mine is None:
-        return fresh(job["id"])
     kind = catalog.GENERATION_TYPES[job["generation_type"]]
     try:
         submitted = get_queue().submit(
@@ -68,7 +72,7 @@ def send(job: dict[str, Any]) -> dict[str, Any]:
         )
     except (FalUnsent, FalBusy) as error:
         log.warning("submit_postponed", job_id=job["id"], error=str(error), code=error.code)
-        delay = random.uniform(0.8, 1.2) * min(60, 3 * 2 ** min(mine["unsent_count"], 5))
+        delay = random.uniform(0.8, 1.2) * min(60, 3 * 2 ** min(job["unsent_count"], 5))
         if isinstance(error, FalUnsent):
             database.call("report_provider", p_provider="fal", p_ok=False, p_error=str(error))
         message = BUSY if isinstance(error, FalBusy) else WAITING
@@ -79,7 +83,7 @@ def send(job: dict[str, Any]) -> dict[str, Any]:
         log.warning("submit_unclear", job_id=job["id"], error=str(error))
         database.call("report_provider", p_provider="fal", p_ok=False, p_error=str(error))
         return _row(database.call("record_unclear", p_job=job["id"], p_message=UNCLEAR, p_check_seconds=15))
-    return record(job["id"], submitted, mine["expected_seconds"])
+    return record(job["id"], submitted, job["expected_seconds"])
 
 
 def record(job_id: str, submitted: Submitted, expected_seconds: int) -> dict[str, Any]:

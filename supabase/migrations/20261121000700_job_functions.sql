@@ -76,7 +76,7 @@ create function public.create_job(
   p_job uuid, p_user uuid, p_generation_type text, p_input_params jsonb, p_prompt text,
   p_quantity int, p_expected_credits int, p_units numeric, p_unit_price_usd numeric,
   p_longest_seconds int, p_retried_from uuid default null, p_automatic boolean default false,
-  p_submit_within int default 20
+  p_submit_within int default 20, p_start_seconds int default null
 ) returns jsonb language plpgsql security definer set search_path = '' as $$
 declare
   person public.profiles;
@@ -141,12 +141,14 @@ begin
   insert into public.generation_jobs (
     id, user_id, generation_type, media_kind, fal_endpoint, input_params, prompt, quantity, credits_held,
     estimated_units, unit_price_usd, estimated_usd, retried_from, retry_count, is_automatic_retry,
-    expected_seconds, longest_seconds, next_check_at
+    expected_seconds, longest_seconds, submit_attempted_at, give_up_at, next_check_at
   ) values (
     p_job, p_user, p_generation_type, kind.media_kind, kind.fal_endpoint, p_input_params, left(coalesce(p_prompt, ''), 5000),
     p_quantity, cost, p_units, p_unit_price_usd, usd, p_retried_from,
     coalesce((select o.retry_count + 1 from public.generation_jobs o where o.id = p_retried_from and o.user_id = p_user), 0),
-    p_automatic, kind.estimated_seconds, p_longest_seconds, now() + make_interval(secs => p_submit_within)
+    p_automatic, kind.estimated_seconds, p_longest_seconds, case when p_start_seconds is not null then now() end,
+    now() + make_interval(secs => p_start_seconds + p_longest_seconds),
+    now() + make_interval(secs => case when p_start_seconds is not null then 30 else p_submit_within end)
   ) returning * into job;
   if cost > 0 then
     perform private.post_entry(p_user, 'hold', cost, 'hold:' || p_job, p_job => p_job);
@@ -156,11 +158,11 @@ begin
     update public.generation_jobs set retried_as = p_job where id = p_retried_from returning * into first;
     perform private.log_job(first, 'retried', p_job::text, case when p_automatic then 'worker' else 'person' end);
   end if;
-  return private.job_json(job);
+  return private.job_json(job) || case when p_start_seconds is not null then '{"may_send": true}' else '{}' end::jsonb;
 end $$;
 comment on function public.create_job is
-  'Creates a job and sets its credits aside in one transaction, or refuses and leaves nothing. p_job is made by the caller: asking twice gives the same job. Credits are the catalogue''s price times p_quantity; p_expected_credits is what the person saw.';
-grant execute on function public.create_job(uuid, uuid, text, jsonb, text, int, int, numeric, numeric, int, uuid, boolean, int) to service_role;
+  'Creates a job and sets its credits aside in one transaction, or refuses and leaves nothing. p_job is made by the caller: asking twice gives the same job. Credits are the catalogue''s price times p_quantity; p_expected_credits is what the person saw. p_start_seconds, the start deadline that will be sent with it, takes the right to send it at once, as begin_submit does: the answer has may_send for whoever made the job, and for nobody else.';
+grant execute on function public.create_job(uuid, uuid, text, jsonb, text, int, int, numeric, numeric, int, uuid, boolean, int, int) to service_role;
 
 -- ---------------------------------------------------------------------------------------------------------------
 -- Submit: stamped before, recorded after

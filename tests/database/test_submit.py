@@ -12,6 +12,7 @@ from tests.database.books import (
     Books,
     Row,
     acceptance,
+    creation,
     event,
     failed,
     refused,
@@ -39,6 +40,27 @@ def test_the_right_to_send_is_given_to_one_of_many(books: Books) -> None:
     job = books.create(books.person())
     rights = books.race(*[("begin_submit", {"p_job": job, "p_start_seconds": 1800})] * 8)
     assert sum(right is not None for right in rights) == 1
+
+
+def test_who_makes_a_job_may_take_the_right_to_send_it_at_once(books: Books) -> None:
+    user = books.person()
+    job = books.create(user, start_seconds=1800)
+    row = books.job(job)
+    assert row["give_up_at"] - row["submit_attempted_at"] == timedelta(seconds=1800 + 600)
+    assert row["next_check_at"] - row["submit_attempted_at"] == timedelta(seconds=30)
+    with books.unchanged():
+        assert books.begin(job) is None
+        books.create(user, job, start_seconds=1800)
+    books.accept(job)
+    assert books.job(job)["status"] == "submitted"
+
+
+def test_of_many_that_make_the_same_job_one_may_send_it(books: Books) -> None:
+    user, job = books.person(), uuid4()
+    made = books.race(*[("create_job", creation(user, job, start_seconds=1800))] * 8)
+    assert [row.get("may_send") for row in made].count(True) == 1
+    assert books.moves(job) == ["hold"]
+    assert "may_send" not in books.call("create_job", **creation(user, uuid4()))
 
 
 def test_nothing_is_sent_that_is_not_wanted_or_not_there(books: Books) -> None:

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from core import jobs, sending
+from core.errors import DatabaseUnavailable
 from core.fal.queue import FalQueue
 from core.models import Job, Person
 from core.sending import BUSY, UNCLEAR, WAITING, fresh, send
@@ -172,9 +173,11 @@ class TestCrash:
         self, atelier: Atelier, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         person = atelier.marketer()
+        job = created(person, "Not sent by whoever wanted to")
         without(monkeypatch, "begin_submit")
-        job = submit(person, "Not sent by the page")
-        assert job.is_open
+        with pytest.raises(DatabaseUnavailable):
+            send(fresh(str(job.id)))
+        assert not jobs.get(person, job.id).is_unclear
         atelier.let_pass(job.id)
         atelier.wait(person, job, "completed")
         assert atelier.request(job.id)["submissions"] == 1
