@@ -23,7 +23,7 @@ from core.settings import ENVIRONMENT_NAMES
 from local import migrations, supabase
 from local.environment import PORT_SETTINGS, Stack, compose
 from local.health import answers
-from local.parts import fal_arguments, stripe_arguments
+from local.parts import fal_arguments
 from local.paths import ROOT, SUPABASE
 from local.ports import HOST, free_port
 from local.postgres import Postgres
@@ -82,10 +82,6 @@ class Studio:
 
     def start_fal(self) -> Child:
         return self._start("fal", fal_arguments(self.stack, self.directory), f"{self.url('LOCAL_FAL_PORT')}/v1/meta")
-
-    def start_stripe(self) -> Child:
-        arguments = stripe_arguments(self.stack, self.directory)
-        return self._start("stripe", arguments, f"{self.url('LOCAL_STRIPE_PORT')}/_sim/")
 
     def start_companion(self, factory: str = "core.companion:create_app", **changes: str) -> tuple[Child, Log]:
         log = self._log("companion")

@@ -135,6 +135,7 @@ def month_of(state: dict[str, Any]) -> Month:
 
 
 def optional_money(value: Any) -> Decimal | None:
+    """USD of a row, exact; None where the database has none."""
     return None if value is None else money(value)
 
 

@@ -93,14 +93,6 @@ def enabled() -> dict[str, Chore]:
     return {chore.name: chore for chore in CHORES if keys[chore.key_name]}
 
 
-def run_due(worker: str) -> int:
-    """Do every chore that is due now and that nobody else is doing, one after the other; returns how many."""
-    claimed = _claim(worker, list(enabled()))
-    for row in claimed:
-        _do(worker, row)
-    return len(claimed)
-
-
 def states(person: Person) -> tuple[ChoreState, ...]:
     """How the enabled chores are doing, those that no worker has begun left out. Raises NotAllowed."""
     rows = {row["name"]: row for row in get_database().call("chore_states", p_actor=person.user_id)}

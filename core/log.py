@@ -134,6 +134,7 @@ class EventLog:
 
 
 def get_logger(name: str) -> EventLog:
+    """The log of a module, by its dotted name; events are snake_case, facts are keywords."""
     return EventLog(logging.getLogger(name))
 
 

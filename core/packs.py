@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Final
 
 from core.database import get_database
-from core.errors import NotFound, PaymentsRefused
+from core.errors import PaymentsRefused
 from core.models import Person
 from core.offers import offers
 from core.settings import Settings
@@ -86,14 +86,6 @@ def forget() -> None:
 def packs() -> tuple[Pack, ...]:
     """The packs on sale, smallest first."""
     return terms().packs
-
-
-def get_pack(key: str) -> Pack:
-    """Raises NotFound for a pack that is not on sale."""
-    found = next((pack for pack in packs() if pack.key == key), None)
-    if found is None:
-        raise NotFound("This pack is not on sale at the moment. Choose another one.")
-    return found
 
 
 def smallest_for(missing: int) -> Pack | None:

@@ -71,6 +71,7 @@ def delete(person: Person, preset: Preset) -> None:
 
 
 def preset_of(row: dict[str, Any]) -> Preset:
+    """From a row of `presets`."""
     return Preset(
         id=UUID(row["id"]),
         owner_id=UUID(row["user_id"]),

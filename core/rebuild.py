@@ -23,6 +23,7 @@ def rebuild(settings: Settings) -> list[dict[str, Any]]:
 
 
 def main() -> int:
+    """Rebuild and print each row that was wrong. The exit code: 0, or 2 when the database refused."""
     try:
         differences = rebuild(get_settings())
     except AtelierError as error:

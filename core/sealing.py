@@ -73,18 +73,22 @@ def keyring() -> Keyring:
 
 
 def seal(data: bytes, purpose: str) -> str:
+    """`Keyring.seal` with the keyring of this process."""
     return keyring().seal(data, purpose)
 
 
 def unseal(sealed: str, purpose: str) -> bytes | None:
+    """`Keyring.unseal` with the keyring of this process."""
     return keyring().unseal(sealed, purpose)
 
 
 def token_for(job_id: UUID | str) -> str:
+    """`Keyring.token_for` with the keyring of this process."""
     return keyring().token_for(job_id)
 
 
 def token_matches(job_id: UUID | str, token: str) -> bool:
+    """`Keyring.token_matches` with the keyring of this process."""
     return keyring().token_matches(job_id, token)
 
 

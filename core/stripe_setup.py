@@ -56,6 +56,7 @@ def _ensure_product(client: stripe.StripeClient, pack: Pack) -> str:
 
 
 def main() -> None:
+    """Make the prices and print the settings that name them. Raises what `ensure_price` does."""
     client = get_client()
     for pack in packs():
         print(f"STRIPE_PRICE_{pack.key.upper()}={ensure_price(client, pack)}")

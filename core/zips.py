@@ -7,8 +7,7 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from tempfile import SpooledTemporaryFile
-from typing import IO, Any, Final
+from typing import Any, Final
 from uuid import UUID
 
 import httpx
@@ -21,7 +20,6 @@ from core.models import Job, Output, Person
 from core.rows import JOB_COLUMNS, job_of
 
 CHUNK: Final = 256 * 1024
-IN_MEMORY: Final = 8 * 1024 * 1024
 MOST_JOBS: Final = 100
 UNREADABLE: Final = "A file cannot be read at the moment. It is not lost. Try again in a minute."
 
@@ -54,19 +52,6 @@ def stream(entries: Iterable[Entry]) -> Iterator[bytes]:
                     yield from sink.taken()
             yield from sink.taken()
     yield from sink.taken()
-
-
-def to_file(pieces: Iterable[bytes]) -> IO[bytes]:
-    """The pieces in a temporary file, at its beginning; on disk once it is large. The caller closes it."""
-    file: IO[bytes] = SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - handed to the caller
-    try:
-        for piece in pieces:
-            file.write(piece)
-    except BaseException:
-        file.close()
-        raise
-    file.seek(0)
-    return file
 
 
 def of_jobs(person: Person, job_ids: Sequence[UUID]) -> Iterator[bytes]:

@@ -36,10 +36,7 @@ def _flagged(one: FlaggedPayment) -> None:
     place = f"flag-{one.key}"
     link = purchases.payment_link(one.payment_intent_id)
     with st.container(border=True, key=place):
-        granted = (
-            f"{words.credits(one.granted_credits)} were granted." if one.granted_credits else "Nothing was granted."
-        )
-        st.markdown(f"**{words.escape(one.problem)}** {_whose(one)} {granted}")
+        st.markdown(f"**{words.escape(one.problem)}** {_whose(one)} {_granted(one)}")
         with st.container(horizontal=True, vertical_alignment="bottom"):
             st.text_input(
                 "What you did", key=f"{place}-reason", placeholder="Refunded at Stripe, credits granted by hand"

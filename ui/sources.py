@@ -103,10 +103,3 @@ def address(person: Person, source: Source) -> str:
     if source.family == "audio" and source.media_type.startswith("video/"):
         return inputs.sound(person, source.output).url
     return inputs.from_output(person, source.output).url
-
-
-def moment_words(moment: Moment) -> str:
-    """First frame; Last frame; Frame at 2.5 s."""
-    if isinstance(moment, Decimal):
-        return f"Frame at {moment.normalize():f} s"
-    return f"{moment.capitalize()} frame"

@@ -41,10 +41,12 @@ def campaign_of(row: Mapping[str, Any], figures: Mapping[str, Any], cover: tuple
 
 
 def recipe_of(row: Mapping[str, Any] | None) -> Recipe | None:
+    """From the JSON of a step; None for a step that is not wanted."""
     return Recipe(row["generation_type"], dict(row["inputs"])) if row else None
 
 
 def version_of(row: Mapping[str, Any], job: Job | None = None) -> Version:
+    """From a row of `clip_versions`, with the job that made it when that is known."""
     return Version(
         id=UUID(row["id"]),
         clip_id=UUID(row["clip_id"]),

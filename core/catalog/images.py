@@ -21,11 +21,13 @@ from core.catalog.types import GenerationType, Usage
 
 
 def nano_banana_resolution() -> Field:
+    """What the model is asked for; 4K doubles the price (see `nano_banana_usage`)."""
     options = (("1K", "1K"), ("2K", "2K"), ("4K", "4K, at twice the price"))
     return Field(name="resolution", label="Resolution", kind="choice", default="1K", options=options, advanced=True)
 
 
 def nano_banana_usage() -> Usage:
+    """fal.ai bills each image, and twice for 4K."""
     return Usage(images=requested_images, factor=lambda inputs: Decimal(2 if inputs["resolution"] == "4K" else 1))
 
 

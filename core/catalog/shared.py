@@ -33,10 +33,12 @@ def prompt(
     required: bool = True,
     label: str = "Prompt",
 ) -> Field:
+    """At most 5,000 characters, fal.ai's `prompt`."""
     return Field(name="prompt", label=label, kind="text", required=required, maximum=5000, placeholder=placeholder)
 
 
 def seed() -> Field:
+    """31 bits; empty is a new one each time."""
     return Field(
         name="seed",
         label="Seed",
@@ -49,6 +51,7 @@ def seed() -> Field:
 
 
 def shape() -> Field:
+    """One of SHAPES, sent as `image_size`."""
     labels = ("Square", "Portrait 3:4", "Landscape 4:3", "Tall 9:16", "Wide 16:9")
     return Field(
         name="shape",
@@ -62,16 +65,19 @@ def shape() -> Field:
 
 
 def ratio(*ratios: str, default: str, label: str = "Shape") -> Field:
+    """Width to height as fal.ai writes it, "16:9"; `default` is one of `ratios`."""
     names = {"auto": "As the picture", "1:1": "Square", "9:16": "Tall 9:16", "16:9": "Wide 16:9"}
     options = tuple((ratio, names.get(ratio, ratio)) for ratio in ratios)
     return Field(name="aspect_ratio", label=label, kind="choice", default=default, options=options)
 
 
 def image_count() -> Field:
+    """1 to 4 in one batch."""
     return Field(name="num_images", label="Images", kind="integer", default=1, minimum=1, maximum=4)
 
 
 def steps(default: int, minimum: int, maximum: int) -> Field:
+    """Inference steps within the limits of the model."""
     return Field(
         name="steps",
         label="Steps",
@@ -86,6 +92,7 @@ def steps(default: int, minimum: int, maximum: int) -> Field:
 
 
 def guidance() -> Field:
+    """Guidance scale, 1 to 20."""
     return Field(
         name="guidance",
         label="Guidance",
@@ -100,12 +107,15 @@ def guidance() -> Field:
 
 
 def source(label: str = "Source picture", name: str = "image_url", *, required: bool = True, help: str = "") -> Field:
+    """A picture that the model starts from, by its address."""
     return Field(name=name, label=label, kind="image", required=required, help=help)
 
 
 def requested_images(inputs: Inputs) -> int:
+    """How many images the inputs ask for."""
     return int(inputs["num_images"])
 
 
 def shape_megapixels(images: Callable[[Inputs], int]) -> Callable[[Inputs, Decimal], Decimal]:
+    """Megapixels of so many images of the chosen shape, each rounded up as fal.ai bills them."""
     return lambda inputs, _source: images(inputs) * whole_megapixels(*SHAPES[inputs["shape"]][1:])

@@ -13,6 +13,7 @@ _EXAMPLE: Final = re.compile(r"\.(example|test|invalid|localhost)$|@example\.(co
 
 
 def app_secret(context: Context, about: About) -> Finding:
+    """Whether APP_SECRET is there, our own, and strong enough."""
     secrets = context.settings.app_secrets
     if not secrets:
         return about.found("missing", "Sessions cannot be sealed.", MAKE_SECRET)
@@ -27,6 +28,7 @@ def app_secret(context: Context, about: About) -> Finding:
 
 
 def admin_emails(context: Context, about: About) -> Finding:
+    """Whether ADMIN_EMAILS names real addresses."""
     emails = context.settings.admin_emails
     if not emails:
         said = "Nobody becomes an admin by signing in; those who are stay."
@@ -44,6 +46,7 @@ def admin_emails(context: Context, about: About) -> Finding:
 
 
 def environment(context: Context, about: About) -> Finding:
+    """Which rules APP_ENV puts in force."""
     if context.settings.is_production:
         return about.found("works", "Production: weak secrets and addresses without https stop the start.")
     said = "Local: weak secrets are let through, and cookies work without https."
@@ -51,6 +54,7 @@ def environment(context: Context, about: About) -> Finding:
 
 
 def alert_address(context: Context, about: About) -> Finding:
+    """Whether ALERT_WEBHOOK_URL is set; nothing is posted to find out more."""
     if not context.settings.alert_webhook_url:
         said = "Alerts about money are shown here and posted nowhere."
         return about.found("optional", said, "Set ALERT_WEBHOOK_URL to an incoming webhook of Slack or the like.")

@@ -14,6 +14,7 @@ WHERE = "in Supabase under Authentication, Sign in / Providers"
 
 
 def provider(context: Context, about: About) -> Finding:
+    """Whether single sign-on is set up as a whole, and the provider says who it is."""
     settings = context.settings
     if not settings.has_single_sign_on:
         said = "People sign in with a password."

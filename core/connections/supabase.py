@@ -122,6 +122,7 @@ def known_migrations() -> dict[str, str]:
 
 
 def auth_settings(context: Context) -> Answer:
+    """What the project says about how people may sign in (GET /auth/v1/settings)."""
     return ask(
         context.http,
         "GET",

@@ -70,6 +70,7 @@ def read_json(response: httpx.Response, *, exact: bool = False) -> Any:
 
 
 def complaint_of(response: httpx.Response) -> Complaint:
+    """What fal.ai complains of, from body and header."""
     return complaint(read_json(response), response.headers.get("x-fal-error-type", ""))
 
 
@@ -96,10 +97,12 @@ def refusal(response: httpx.Response, purpose: Purpose) -> FalError:
 
 
 def unclear(what: str, *, status: int | None = None, error_type: str = "") -> FalUnclear:
+    """The error for a call that may or may not have taken effect; `what` is for logs and admins."""
     sentence = f"fal.ai did not confirm this clearly ({what}). It may be running, so it is never sent again."
     return FalUnclear(sentence, status=status, error_type=error_type, detail={"what": what})
 
 
 def unavailable(what: str, *, status: int | None = None, error_type: str = "") -> FalUnavailable:
+    """The error for a question without a usable answer; `what` is for logs and admins."""
     sentence = f"fal.ai did not give a usable answer ({what}). Nothing is lost; it can be asked again."
     return FalUnavailable(sentence, status=status, error_type=error_type, detail={"what": what})

@@ -92,10 +92,6 @@ class FalPlatform:
         self._base = settings.fal_api_url
         self._http = http or new_http()
 
-    @property
-    def has_admin_key(self) -> bool:
-        return bool(self._admin_key)
-
     def pricing(self, endpoint_ids: Sequence[str]) -> tuple[Price, ...]:
         """Present prices. One endpoint that fal.ai does not know may refuse the whole call (FalNotFound)."""
         return tuple(

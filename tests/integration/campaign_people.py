@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from core import inputs, zips
+from core import inputs
 from core.campaigns import Recipe, Step
 from core.models import Person
 from tests.integration.studio import Studio, studio  # noqa: F401
@@ -30,7 +30,6 @@ def recipes(person: Person, scene: str = "A potter at the wheel") -> dict[Step, 
 
 
 def archive(pieces: Any) -> zipfile.ZipFile:
-    with zips.to_file(pieces) as file:
-        content = zipfile.ZipFile(io.BytesIO(file.read()))
+    content = zipfile.ZipFile(io.BytesIO(b"".join(pieces)))
     assert content.testzip() is None
     return content

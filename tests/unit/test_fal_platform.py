@@ -89,7 +89,6 @@ def test_the_balance_needs_and_uses_the_admin_key() -> None:
 def test_without_an_admin_key_nothing_is_asked() -> None:
     wire = Wire(reply(200, {}))
     fal = FalPlatform(load({"FAL_KEY": KEY}), wire.http)
-    assert not fal.has_admin_key
     for call in (fal.billing, lambda: fal.billing_events(["r"]), lambda: fal.usage(START, END)):
         with pytest.raises(FalUnauthorized, match="FAL_ADMIN_KEY"):
             call()
