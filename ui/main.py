@@ -9,7 +9,7 @@ from streamlit.navigation.page import Page
 
 from core.errors import DatabaseUnavailable
 from core.models import Person
-from ui import guard, menu, session, shell, signin
+from ui import guard, keys, menu, session, shell, signin
 
 _HERE = Path(__file__).resolve().parent
 _STATIC = _HERE.parent / "static"
@@ -60,6 +60,7 @@ def show(person: Person) -> None:
     """The shell and the page of somebody who is in."""
     page = st.navigation(_pages(person), position="top")
     st.logo(str(_STATIC / "wordmark.svg"), size="large")
+    keys.keep()
     shell.bar()
     shell.banners(person, page.url_path)
     try:

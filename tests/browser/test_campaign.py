@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import FloatRect, Locator, Page, expect
 
 from tests.browser.conftest import go, settle, sign_in
 
@@ -39,6 +39,14 @@ def cell(page: Page, label: str, number: int) -> None:
     """Open a step of a clip by its place, from 0."""
     page.get_by_role("button", name=label, exact=True).nth(number).click()
     settle(page)
+
+
+def size_when_loaded(page: Page, picture: Locator) -> FloatRect:
+    """Until a picture has arrived it is as small as its description."""
+    page.wait_for_function("image => image.complete && image.naturalWidth > 0", arg=picture.element_handle())
+    box = picture.bounding_box()
+    assert box is not None
+    return box
 
 
 def test_from_brief_to_export(
@@ -93,7 +101,11 @@ def test_from_brief_to_export(
     expect(page.get_by_test_id("stDialog").get_by_role("img")).to_have_count(2)
     page.get_by_test_id("stDialog").get_by_role("button", name="Zoom").first.click()
     large = page.locator(".zoomed:popover-open img")
-    expect(large).to_be_visible()
+    before = size_when_loaded(page, large)
+    large.click()
+    closer = size_when_loaded(page, large)
+    assert before["height"] > 900, "as large as it fits into 1000"
+    assert closer["width"] > 2000, "wider than the 1440 of the window"
     page.get_by_role("button", name="Zoom out").click()
     expect(large).to_have_count(0)
     press(page, "Make current")

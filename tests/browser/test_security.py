@@ -37,7 +37,7 @@ def harmless(page: Page) -> None:
         "[onerror]",
         "[onload]",
         'a[href^="javascript:" i]',
-        "main script:not([src='/app/static/pulse.js'])",
+        "main script:not([src='/app/static/pulse.js'],[src='/app/static/keys.js'])",
     ):
         expect(page.locator(selector)).to_have_count(0)
 
