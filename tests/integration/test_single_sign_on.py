@@ -169,6 +169,7 @@ def test_an_answer_works_once(visitor: Visitor) -> None:
     way_back = visitor.decide(visitor.begin(), someone(), "Ida Berg", "as it should", "yes").headers["location"]
     flow = visitor.http.cookies["atelier_sso"]
     assert sessions.COOKIE_NAME in visitor.http.get(way_back).cookies
+    assert "atelier_sso" not in visitor.http.cookies
     assert error_of(visitor.http.get(way_back)) == "SSO_STALE"  # the browser has forgotten the flow
     visitor.http.cookies.set("atelier_sso", flow, domain="127.0.0.1", path="/")
     assert error_of(visitor.http.get(way_back)) == "SSO_STALE"  # and the provider the code

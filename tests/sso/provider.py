@@ -165,7 +165,7 @@ class Provider:
         }
         wrong: dict[str, dict[str, Any]] = {
             "email not confirmed": {"email_verified": False},
-            "for another client": {"aud": "another-client"},
+            "for another client": {"aud": "another-client", "azp": self.client_id},
             "with another nonce": {"nonce": secrets.token_hex(32)},
             "of another issuer": {"iss": "https://idp.example"},
             "run out": {"iat": now - 3600, "exp": now - 3000},
