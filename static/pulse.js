@@ -27,5 +27,5 @@
   for (const sign of ["pointermove", "pointerdown", "keydown", "wheel"])
     window.addEventListener(sign, move, { passive: true, capture: true });
   document.addEventListener("visibilitychange", move);
-  setInterval(look, 500);
+  setInterval(look, 250);
 })();

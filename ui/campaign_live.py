@@ -10,7 +10,7 @@ from core import campaigns
 from core.campaigns import LABELS, Campaign, Clip, Run
 from core.errors import DatabaseUnavailable, NotFound
 from core.models import Person
-from ui import campaign_run, cards, describe, session, words
+from ui import campaign_run, cards, describe, pulse, session, words
 
 SECONDS = 3
 _FIRST = "_campaign_first"
@@ -53,7 +53,7 @@ def draw(seen: Seen) -> None:
     than their progress has changed."""
     if seen.is_live:
         st.session_state[_FIRST] = seen
-        st.fragment(_tick, run_every=SECONDS)(seen.campaign.id, seen.signature())
+        st.fragment(_tick)(seen.campaign.id, seen.signature())
     elif seen.run is not None:
         person = session.current()
         if person is not None:
@@ -61,6 +61,7 @@ def draw(seen: Seen) -> None:
 
 
 def _tick(campaign_id: UUID, known: Hashable) -> None:
+    pulse.every(SECONDS, "campaign", idle_seconds=SECONDS)
     seen: Seen | None = st.session_state.pop(_FIRST, None)
     person = None
     try:

@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.errors import DatabaseUnavailable
 from core.models import Job, Person
-from ui import cards, session
+from ui import cards, pulse, session
 
 SECONDS = 3
 _FIRST = "_open_jobs_first"
@@ -20,11 +20,12 @@ def running(person: Person, *, spaced: bool = False) -> bool:
     found = person.running
     if found:
         st.session_state[_FIRST] = found
-        st.fragment(_tick, run_every=SECONDS)(frozenset(job.id for job in found), spaced)
+        st.fragment(_tick)(frozenset(job.id for job in found), spaced)
     return bool(found)
 
 
 def _tick(known: frozenset[UUID], spaced: bool) -> None:
+    pulse.every(SECONDS, "jobs", idle_seconds=SECONDS)
     shown: tuple[Job, ...] | None = st.session_state.pop(_FIRST, None)
     if shown is None:
         try:

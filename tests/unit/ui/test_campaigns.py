@@ -267,6 +267,7 @@ def test_a_chain_tells_its_steps_and_each_job_can_be_cancelled(
     app = opened()
     assert "1 of 2 steps made · 0 of 2 clips done · 24 of 60 confirmed credits used" in words_on(app)
     assert [button.key for button in app.button if button.label == "Cancel"] == [f"cancel-{mine.id}"]
+    assert app.button(key="pulse-campaign-button"), "asked for again while somebody looks"
     app.button(key=f"cancel-{mine.id}").click().run()
     assert asked == [mine.id]
 

@@ -1,11 +1,13 @@
 """The Jobs page: gallery and table, filters and pages, deep links, cancelling."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4, uuid5
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from core import jobs
 from core.models import Job, JobFilter, Person
@@ -237,3 +239,19 @@ def test_chosen_jobs_go_into_one_zip_and_two_stand_side_by_side(studio: Studio, 
     assert [table.value.shape for table in app.table] == [(5, 1)] * 2
     app.button_group(key=f"compared-{two.id}").set_value(1).run()
     assert "/b.png" in large()
+
+
+def pulses(app: AppTest) -> set[str]:
+    """What on the page asks again by itself, while somebody looks."""
+    return {name for html in app.get("html") for name in re.findall(r'data-pulse="(\w+)"', html.proto.body)}
+
+
+def test_running_jobs_are_asked_for_again_only_while_there_are_any(studio: Studio, open_page: Open) -> None:
+    app = open_page("jobs")
+    assert pulses(app) == {"bar"}
+    studio.open = [doubles.running()]
+    app.run()
+    assert pulses(app) == {"bar", "jobs"}
+    studio.open = []
+    app.button(key="pulse-jobs-button").click().run()
+    assert pulses(app) == {"bar"}
