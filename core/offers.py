@@ -2,6 +2,7 @@
 
 import threading
 import time
+from typing import Any
 
 from core import catalog
 from core.catalog import Offer
@@ -26,14 +27,33 @@ def offers() -> dict[str, Offer]:
         if _cache is not None and time.monotonic() - _cache[0] < FRESH_SECONDS:
             return _cache[1]
         query = get_database().service_rows().from_("generation_types").select("*").order("position")
-        found = {}
-        for row in fetch(query, "generation_types"):
-            try:
-                found[row["generation_type"]] = catalog.offer_from_row(row)
-            except (AtelierError, ValueError) as error:  # one bad row must not close the studio
-                log.error("offer_unusable", generation_type=row["generation_type"], error=str(error))
+        found = _read(fetch(query, "generation_types"))
         _cache = (time.monotonic(), found)
         return found
+
+
+def is_ageing() -> bool:
+    """Whether whoever asks the database anyhow should bring the catalogue along, so that no page waits for it."""
+    with _lock:
+        return _cache is None or time.monotonic() - _cache[0] > FRESH_SECONDS / 2
+
+
+def keep(rows: list[dict[str, Any]]) -> None:
+    """The rows of `generation_types` as they are now, in the order of the catalogue, brought by somebody."""
+    global _cache
+    found = _read(rows)
+    with _lock:
+        _cache = (time.monotonic(), found)
+
+
+def _read(rows: list[dict[str, Any]]) -> dict[str, Offer]:
+    found = {}
+    for row in rows:
+        try:
+            found[row["generation_type"]] = catalog.offer_from_row(row)
+        except (AtelierError, ValueError) as error:  # one bad row must not close the studio
+            log.error("offer_unusable", generation_type=row["generation_type"], error=str(error))
+    return found
 
 
 def forget() -> None:

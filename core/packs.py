@@ -4,7 +4,7 @@ import threading
 import time
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 from core.database import get_database
 from core.errors import PaymentsRefused
@@ -64,16 +64,33 @@ def terms() -> Terms:
     with _lock:
         if _cache is not None and time.monotonic() - _cache[0] < FRESH_SECONDS:
             return _cache[1]
-        state = get_database().call("credit_terms")
-        found = Terms(
-            packs=tuple(
-                Pack(row["pack"], row["credits"], row["amount_cents"], row["currency"], row["is_best_value"])
-                for row in state["packs"]
-            ),
-            low_balance_credits=state["low_balance_credits"],
-        )
+        found = _read(get_database().call("credit_terms"))
         _cache = (time.monotonic(), found)
         return found
+
+
+def is_ageing() -> bool:
+    """Whether whoever asks the database anyhow should bring the terms along, so that no page waits for them."""
+    with _lock:
+        return _cache is None or time.monotonic() - _cache[0] > FRESH_SECONDS / 2
+
+
+def keep(state: dict[str, Any]) -> None:
+    """What `credit_terms` says now, brought by somebody."""
+    global _cache
+    found = _read(state)
+    with _lock:
+        _cache = (time.monotonic(), found)
+
+
+def _read(state: dict[str, Any]) -> Terms:
+    return Terms(
+        packs=tuple(
+            Pack(row["pack"], row["credits"], row["amount_cents"], row["currency"], row["is_best_value"])
+            for row in state["packs"]
+        ),
+        low_balance_credits=state["low_balance_credits"],
+    )
 
 
 def forget() -> None:

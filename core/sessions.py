@@ -17,7 +17,7 @@ import httpx
 from supabase_auth.errors import AuthApiError, AuthError, AuthRetryableError, AuthWeakPasswordError
 from supabase_auth.types import AuthResponse, Session, User
 
-from core import attempts
+from core import attempts, offers, packs
 from core.alerts import alert_of
 from core.budget import budget_of
 from core.database import UNREACHABLE, get_database
@@ -118,20 +118,25 @@ def current(cookie_value: str | None, *, watching: bool = False, settings: bool 
     """Who is looking, or None when nobody is signed in. One database round trip, two more when the token is refreshed.
 
     `watching` says that the person's running jobs are on screen: they are then looked at sooner. `settings` brings how
-    they set each generation type last.
+    they set each generation type last. What is on offer comes along when this process has to read it anew.
     """
     if not cookie_value or len(cookie_value) > 128:
         return None
     cookie_hash = hash_cookie(cookie_value)
+    asks_for_offers = offers.is_ageing() or packs.is_ageing()
     context = get_database().call(
         "session_context",
         p_cookie_hash=cookie_hash,
         p_idle_seconds=IDLE_SECONDS,
         p_watching=watching,
         p_settings=settings,
+        p_on_offer=asks_for_offers,
     )
     if context is None:
         return None
+    if asks_for_offers:
+        offers.keep(context["on_offer"]["types"])
+        packs.keep(context["on_offer"]["terms"])
     try:
         token = _usable_token(cookie_hash, context)
     except NotSignedIn:

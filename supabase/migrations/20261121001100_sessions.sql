@@ -118,7 +118,8 @@ comment on function public.open_session is 'Keeps a signed-in browser. An addres
 grant execute on function public.open_session(text, uuid, text, int, int, int, text, text, boolean, int) to service_role;
 
 create function public.session_context(
-  p_cookie_hash text, p_idle_seconds int, p_watching boolean default false, p_settings boolean default false
+  p_cookie_hash text, p_idle_seconds int, p_watching boolean default false, p_settings boolean default false,
+  p_on_offer boolean default false
 ) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -162,14 +163,16 @@ begin
       from (select * from public.generation_jobs where user_id = person.user_id and status in ('pending', 'submitted', 'in_progress')
             order by created_at desc, id desc limit 100) j),
     'alerts', public.current_alerts(person.user_id),
+    'on_offer', case when p_on_offer then jsonb_build_object(
+      'types', (select jsonb_agg(to_jsonb(g) order by g.position) from public.generation_types g), 'terms', public.credit_terms()) end,
     'last_settings', case when p_settings then private.last_settings(person.user_id) end,
     'budget', case when person.is_approved then private.budget_state(person.user_id) else '{"spent": "0"}'::jsonb end,
     'people_waiting', case when person.role = 'admin' and person.is_approved then
       (select count(*) from public.profiles p where not p.is_approved and p.declined_at is null and p.is_active) else 0 end,
     'fal_lock_reason', (select locked_reason from private.provider_state where provider = 'fal' and locked_at is not null));
 end $$;
-comment on function public.session_context is 'Everything a page needs to know about who is looking, their running jobs and alerts included, in one call; null when the session has ended. p_watching: the person''s running jobs are on screen, look at them sooner. p_settings: a visit begins, bring what was set last.';
-grant execute on function public.session_context(text, int, boolean, boolean) to service_role;
+comment on function public.session_context is 'Everything a page needs to know about who is looking, their running jobs and alerts included, in one call; null when the session has ended. p_watching: the person''s running jobs are on screen, look at them sooner. p_settings: a visit begins, bring what was set last. p_on_offer: bring what is the same for everybody as well, the generation types and the terms of credits.';
+grant execute on function public.session_context(text, int, boolean, boolean, boolean) to service_role;
 
 create function public.lease_refresh(p_cookie_hash text, p_token_version int) returns jsonb
 language plpgsql security definer set search_path = '' as $$

@@ -78,7 +78,7 @@ def session_of(atelier: Atelier, person: Person, monkeypatch: pytest.MonkeyPatch
 
 
 def calls_of(app: AppTest, view: str, campaign: UUID) -> list[str]:
-    """What is asked of Supabase to show a view, with none of its pictures signed before."""
+    """What is asked of Supabase to show a view, with none of its pictures signed and nothing kept from before."""
     page, query, _ = VIEWS[view]
     app.query_params.clear()
     for name, value in query.items():
@@ -87,6 +87,7 @@ def calls_of(app: AppTest, view: str, campaign: UUID) -> list[str]:
         else:
             app.session_state[name] = value
     media._signed.clear()
+    offers.forget(), packs.forget()
     calls: list[Call] = []
     with counting(calls.append):
         app.switch_page(f"../pages/{page}.py").run()
@@ -104,7 +105,6 @@ def test_every_page_takes_three_round_trips_at_most_however_much_there_is(
     for jobs, campaigns in ((1, 1), (15, 6)):
         for person in people:
             campaign = make_work(atelier, person, jobs, campaigns)
-            offers.offers(), packs.terms()  # what all people of a process share for half a minute
             app = session_of(atelier, person, monkeypatch)
             for view, (_, _, for_admins) in VIEWS.items():
                 if person.is_admin or not for_admins:
