@@ -9,13 +9,14 @@ from bench.visitor import Run
 
 Deed = Callable[["Person"], Awaitable[Run]]
 OPEN_AT_ONCE = 6  # running jobs that a person lets run before they ask for more
+MODEL = "Flux Schnell"
 STATUSES = ("Any status", "Done", "Failed", "Cancelled")
 WORDS = ("cup", "lamp", "picture", "harbour", "")
 
 
 @dataclass
 class Person:
-    """Somebody at a page, with their own chance. `asked` counts the jobs that were asked for."""
+    """Somebody at a page, with their own chance. `asked` counts the times that Generate was pressed."""
 
     hands: Hands
     chance: random.Random
@@ -33,6 +34,10 @@ async def submit(person: Person) -> Run:
     await person.at("generate")
     if len(person.hands.keys("cancel-")) >= OPEN_AT_ONCE:
         return await look_at_jobs(person)
+    if not person.asked:  # the page opens with what this person made last
+        await person.hands.pick("gen-media", person.hands.widgets["gen-media"].options[0])
+        models = person.hands.widgets["gen-model-image"].options
+        await person.hands.pick("gen-model-image", next(model for model in models if MODEL in model))
     slow = person.chance.choice(("", " [sim:slow=20]"))
     await person.hands.write("gen-prompt", f"A cup on a table, number {person.chance.randrange(10**6)}{slow}")
     run = await person.hands.press("generate-button")

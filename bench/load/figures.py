@@ -38,7 +38,7 @@ def figures(outcome: Outcome) -> dict[str, Any]:
             "clicks_a_second": round(len(clicks) / wish.clicking, 1),
             "click": _spread(clicks),
             "by_deed": {what: {"times": len(found), **_spread(found)} for what, found in sorted(outcome.took.items())},
-            "jobs_asked_for": outcome.asked,
+            "generate_pressed": outcome.asked,
             "errors": outcome.errors,
             "told": outcome.sentences,
         },
@@ -81,7 +81,7 @@ def _lines(outcome: Outcome) -> Iterator[str]:
     ends = ", ".join(f"{count} {what}" for what, count in found["jobs_ended"].items())
     left = ", ".join(f"{count} {what}" for what, count in outcome.left.items())
     yield ""
-    yield f"jobs: {ends}; {outcome.asked} of them asked for by the people"
+    yield f"jobs: {ends}; Generate was pressed {outcome.asked} times"
     yield f"left {outcome.drained:.0f} s after the people: {left}"
     yield ""
     for check in outcome.checks:

@@ -10,6 +10,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from local.fal.records import QueuedRequest
 
+_FILES = {"image", "video", "audio", "model_mesh"}  # what a result calls its file, beside the list of images
+
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
@@ -45,7 +47,7 @@ def _accepted(data: dict[str, object]) -> Accepted:
         is_finished=request.status == "COMPLETED",
         succeeded=succeeded,
         is_listed="unlisted" not in request.quirks,
-        files=len(body.get("images", [])) + ("video" in body) if succeeded else 0,
+        files=len(body.get("images", [])) + len(_FILES & body.keys()) if succeeded else 0,
         charged_usd=Decimal(request.cost_usd or 0),
         forged=sum(call["kind"] == "forged" for call in request.deliveries),
         calls=request.webhooks_sent,
