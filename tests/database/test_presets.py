@@ -3,12 +3,8 @@
 from typing import Any
 from uuid import UUID, uuid4
 
-import pytest
-
 from tests.database import campaigns
-from tests.database.books import SCHNELL, VEO, Books, Row, as_person, completed, failed, refused
-
-MANY = 2000
+from tests.database.books import SCHNELL, VEO, Books, Row, as_person, completed, refused
 
 
 def favourites(books: Books, user: UUID) -> list[UUID]:
@@ -200,58 +196,3 @@ def test_an_admin_tidies_up_what_another_shared(books: Books) -> None:
 def rows_seen(books: Books, user: UUID) -> list[Row]:
     with as_person(books.url, user) as connection:
         return connection.execute("select * from presets").fetchall()
-
-
-# With thousands of jobs
-
-
-@pytest.fixture
-def busy(broken_books: Books) -> tuple[Books, UUID]:
-    """Somebody with thousands of jobs beside others who have as many."""
-    books = broken_books
-    people = [books.person() for _ in range(8)]
-    (columns,) = books.one(
-        "select string_agg(quote_ident(attname), ', ') from pg_attribute where attrelid = 'generation_jobs'::regclass"
-        " and attnum > 0 and attname not in ('id', 'prompt', 'created_at')"
-    ).values()
-    for user in people:
-        job = books.submitted(user)
-        books.settle(job, failed("refused"))
-        books.owner.execute("set session_replication_role = replica")
-        books.owner.execute(
-            f"insert into generation_jobs (id, prompt, created_at, {columns.replace('fal_request_id, ', '')})"
-            f" select gen_random_uuid(), 'Prompt ' || n % 500, now() - make_interval(mins => n),"
-            f" {columns.replace('fal_request_id, ', '')} from generation_jobs, generate_series(1, {MANY}) n"
-            f" where id = '{job}'".encode()
-        )
-        books.owner.execute("set session_replication_role = origin")
-    books.owner.execute("analyze generation_jobs")
-    return books, people[1]
-
-
-def rows_read(books: Books, query: str) -> int:
-    """How many rows of jobs the database looks at for an answer, thrown away ones included."""
-
-    def of(node: Row) -> int:
-        own = node["Actual Rows"] + node.get("Rows Removed by Filter", 0) if node.get("Relation Name") else 0
-        return int(own * node["Actual Loops"]) + sum(map(of, node.get("Plans", ())))
-
-    (plan,) = books.value(f"explain (analyze, format json) {query}")
-    return of(plan["Plan"])
-
-
-def test_thousands_of_jobs_cost_no_more_than_what_is_shown(busy: tuple[Books, UUID]) -> None:
-    books, user = busy
-    own = f"from generation_jobs where user_id = '{user}'"
-    assert prompts(books, user)[:2] == ["A hill", "Prompt 1"]
-    assert len(prompts(books, user, p_limit=100)) == 100
-    assert prompts(books, user, p_text="prompt 333") == ["Prompt 333"]
-    newest = "order by created_at desc, id desc limit 13"
-    # A search reads from the newest one on until a page is full, and never anybody else's.
-    assert rows_read(books, f"select * {own} and prompt ilike '%%prompt 1%%' {newest}") < MANY / 10
-    assert rows_read(books, f"select * {own} and prompt ilike '%%no such words%%' {newest}") <= MANY + 1
-    for job in books.all(f"select id {own} limit 3"):
-        mark(books, user, job["id"])
-    assert rows_read(books, f"select * {own} and favourite_at is not null {newest}") == 3
-    last = f"select input_params {own} and generation_type = '{SCHNELL}' and campaign_id is null"
-    assert rows_read(books, f"{last} order by created_at desc, id desc limit 1") == 1

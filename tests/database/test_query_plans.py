@@ -40,6 +40,7 @@ QUERIES: dict[str, tuple[str, int]] = {
     ),
     "gallery, late": (f"""select finished_jobs({BUSIEST}, '{{"status": "late"}}', p_limit => {PAGE})""", 6 * PAGE),
     "gallery, favourites": (f"""select finished_jobs({BUSIEST}, '{{"favourites": true}}')""", 5 * PAGE),
+    "gallery, a text that is nowhere": (f"""select finished_jobs({BUSIEST}, '{{"text": "nowhere"}}')""", 2_500),
     "gallery, one model": (
         f"""select finished_jobs({BUSIEST}, '{{"generation_type": "video_luma"}}', p_limit => {PAGE})""",
         5 * PAGE,
@@ -58,6 +59,11 @@ QUERIES: dict[str, tuple[str, int]] = {
         " order by created_at desc limit 8",
         40,
     ),
+    # Generate
+    "a visit begins with what was set last": ("select session_context('{cookie}', 604800, false, true)", 2_600),
+    "prompts of before": (f"select prompt_history({BUSIEST}, 'image')", 2_500),
+    "prompts of before, a text that is nowhere": (f"select prompt_history({BUSIEST}, 'image', 'nowhere')", 2_500),
+    "prompts of before, favourites": (f"select prompt_history({BUSIEST}, 'image', '', true)", 10),
     # Credits
     "credits": (f"select credit_history({BUSIEST}, p_limit => 21)", 150),
     "credits, far back": (f"select credit_history({BUSIEST}, p_before => 3000, p_limit => 21)", 150),

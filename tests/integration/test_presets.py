@@ -5,7 +5,8 @@ import pytest
 from core import jobs, presets, prompts, sessions
 from core.errors import InvalidInput, NotFound, Refused
 from core.models import JobFilter
-from tests.integration.atelier import SCHNELL, Atelier, created
+from tests.integration.atelier import SCHNELL, Atelier
+from tests.integration.hands import created
 
 
 def test_what_people_keep(atelier: Atelier) -> None:
