@@ -1,7 +1,7 @@
 """What the hot queries read of the large tables, on a history that is large enough for the planner to choose.
 
-PostgreSQL itself counts: rows read by sequential scans and rows fetched through indexes, for every statement that a
-function runs, within one transaction. A sequential scan of a large table fails, and so does an index that leads
+PostgreSQL itself counts: rows read by sequential scans and entries read in indexes, for every statement that a function
+runs, within one transaction. A sequential scan of a large table fails, and so does an index that leads
 through everything.
 """
 
@@ -20,13 +20,14 @@ LARGE = (
     *("spend_daily", "clip_versions"),
 )
 COUNTED = """
-select relname as name, coalesce(seq_tup_read, 0) as scanned, coalesce(idx_tup_fetch, 0) as fetched
-from pg_stat_xact_user_tables where relname = any (%s)
+select t.relname as name, coalesce(t.seq_tup_read, 0) as scanned,
+       coalesce(sum(pg_stat_get_xact_tuples_returned(i.indexrelid)), 0)::int as fetched
+from pg_stat_xact_user_tables t join pg_index i on i.indrelid = t.relid where t.relname = any (%s) group by 1, 2
 """
 BUSIEST, ADMIN = "md5('person 0')::uuid", "md5('person 1')::uuid"
 MONTH = "current_date - 29, current_date"
 PAGE = 13  # rows of a list, and one that tells whether there are more
-# what is asked, rows it may fetch of the large tables
+# what is asked, entries it may read in indexes of the large tables
 QUERIES: dict[str, tuple[str, int]] = {
     # Jobs
     "gallery": (f"select finished_jobs({BUSIEST}, p_limit => {PAGE})", 5 * PAGE),
@@ -47,7 +48,7 @@ QUERIES: dict[str, tuple[str, int]] = {
     ),
     "gallery, one campaign": (
         f"select finished_jobs({BUSIEST}, jsonb_build_object('campaign', md5('campaign 3')::uuid))",
-        100,
+        3_000,  # here two short ways are cheaper than one: the campaign's jobs and the person's
     ),
     "all that failed, to try again": (
         f"""select finished_jobs({BUSIEST}, '{{"status": "failed", "untried": true}}', p_limit => 10)""",
