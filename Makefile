@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test check audit bench format setup status chaos load nightly pictures db-reset lock
+.PHONY: help run test check audit bench format setup status chaos load nightly screenshots db-reset lock
 
 PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
@@ -10,7 +10,7 @@ VENV := .venv/bin/python
 need_python = @test -n "$(PYTHON)" || { echo "Atelier needs Python 3.11 or newer, as python3 or python3.11 on the PATH." >&2; exit 1; }
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## everything on this machine, until Ctrl-C (add settings to .env, see .env.example)
 	$(need_python)
@@ -70,10 +70,10 @@ bench: ## measure speed on a made history of a million jobs: ARGS='--jobs 100000
 	@$(PYTHON) -m local.bootstrap dev
 	@$(VENV) -m bench $(ARGS)
 
-pictures: ## make the screenshots in docs/ anew, by the browser tests
+screenshots: ## every page in each state, for docs/screenshots.md, by a real browser
 	$(need_python)
 	@$(PYTHON) -m local.bootstrap dev
-	@ATELIER_PICTURES=1 $(VENV) -m pytest tests/browser/test_pictures.py
+	@$(VENV) -m pytest tests/browser/pictures.py
 
 db-reset: ## forget the local database, media and simulators; keep the secrets
 	$(need_python)

@@ -1,17 +1,20 @@
-"""The first start: two demo people, a balance, and a few jobs made through the same road as everybody's.
+"""The first start: two demo people and one who waits, a balance, a few jobs and a campaign, made through the same road
+as everybody's.
 
     python -m local.demo
 
 Needs the environment that the supervisor composes. Running it again adds nothing that is there already.
 """
 
+import secrets
 import sys
 import time
 from decimal import Decimal
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from core import budget, jobs, people, sessions
+from core import budget, campaigns, jobs, people, sessions
+from core.campaigns import Recipe
 from core.errors import AtelierError
 from core.models import Job, Person
 from local.people import ADMIN, MARKETER, DemoPerson
@@ -31,6 +34,13 @@ STILLS: tuple[tuple[str, dict[str, Any]], ...] = (
 )
 POSTER = "Launch poster for the winter collection, petals under water, plum and rose"
 FILM = "Slow dolly over a misty fjord at dawn, pale sun above layered ridges, calm water, no people"
+CAMPAIGN = ("Autumn, made by hand", "Three short clips for the autumn launch: warm, unhurried, hands at work.")
+CLIPS = (
+    ("Clay", "A potter at the wheel, morning light, warm clay", "Every cup begins as a handful of earth."),
+    ("Glaze", "Ceramic vase, cobalt glaze running down matte white, close-up", "One dip, and no two are alike."),
+    ("Table", "A table laid for four on linen, plums and late sun", "Made to be used, every day."),
+)
+WAITING = DemoPerson("lea@atelier.example", "Lea Martin", "user")
 REFUSED = "A famous actor holding our bottle, photorealistic [sim:fail422]"
 
 
@@ -47,12 +57,16 @@ def seed() -> None:
         budget.set_balance(admin, Decimal("50.00"))
     made = [_job(marketer, f"still:{number}", kind, inputs) for number, (kind, inputs) in enumerate(STILLS)]
     _job(marketer, "refused", "image_flux_dev", {"prompt": REFUSED})
-    first_frame = _finished(marketer, made[-2]).outputs[0]
-    film = {"prompt": FILM, "image_url": first_frame.source_url, "duration": 6}
+    first_frame = _finished(marketer, made[-2])
+    if not first_frame.outputs:
+        raise RuntimeError(f"The picture that the film begins with {first_frame.status}: {first_frame.error_message}")
+    film = {"prompt": FILM, "image_url": first_frame.outputs[0].source_url, "duration": 6}
     made.append(_job(marketer, "film", "video_veo31_fast", film))
     made.append(_job(admin, "poster", "image_flux_schnell", {"prompt": POSTER}))
+    made += _campaign(marketer)
     for job in made:
         _finished(admin, job)
+    sessions.sign_up(WAITING.email, secrets.token_urlsafe(18), WAITING.full_name)  # for an admin to approve
 
 
 def _signed_in(demo: DemoPerson) -> Person:
@@ -68,6 +82,24 @@ def _signed_in(demo: DemoPerson) -> Person:
 def _job(person: Person, name: str, generation_type: str, inputs: dict[str, Any]) -> Job:
     """A job whose id follows from its name, so that seeding twice makes it once."""
     return jobs.submit(person, generation_type, inputs, job_id=_id(name))
+
+
+def _campaign(person: Person) -> list[Job]:
+    """A campaign whose first frames are being made; what comes after them is for whoever tries it."""
+    name, brief = CAMPAIGN
+    campaign = campaigns.create_campaign(person, name, brief, visibility="team", campaign_id=_id("campaign"))
+    made = []
+    for title, prompt, script in CLIPS:
+        recipes: dict[campaigns.Step, Recipe] = {
+            "first_frame": Recipe("image_flux_schnell", {"prompt": prompt, "shape": "tall"}),
+            "video": Recipe("video_veo31_fast", {"prompt": f"{prompt}, slow dolly", "duration": 4}),
+            "ambient": Recipe("ambient_elevenlabs", {"text": f"{title}: a quiet workshop"}),
+        }
+        clip = campaigns.add_clip(
+            person, campaign.id, title=title, script=script, recipes=recipes, clip_id=_id(f"clip:{title}")
+        )
+        made.append(campaigns.generate(person, clip.id, "first_frame", job_id=_id(f"frame:{title}")))
+    return made
 
 
 def _id(name: str) -> UUID:

@@ -10,6 +10,7 @@ from local.paths import ROOT
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 LINK = re.compile(r"\]\(([^)#\s]+)")
 MAKE = re.compile(r"\bmake ([a-z][a-z-]+)\b")
+FILE = re.compile(r"`((?:core|ui|pages|local|bench|tests|docs)/[\w/.-]+|\*_\w+\.sql)")
 MODULE = re.compile(r"python3? -m ((?:core|local|bench)(?:\.\w+)*)")
 
 
@@ -32,3 +33,11 @@ def test_commands_exist(document: Path) -> None:
         and not (path / "__main__.py").exists()
     ]
     assert missing == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_the_files_that_are_named_are_there(document: Path) -> None:
+    named = FILE.findall(document.read_text(encoding="utf-8"))
+    assert [
+        name for name in named if not any(ROOT.glob(name)) and not any(ROOT.glob(f"supabase/migrations/{name}"))
+    ] == []
