@@ -36,6 +36,6 @@ def provider(context: Context, about: About) -> Finding:
         if known[name] is not True:
             said = f"Supabase has {name} switched off, so it takes nobody's word from there."
             return about.found("refused", said, f"Switch it on {WHERE}, with the same client id.", answer.asked)
-    said = f"{answer.field('issuer')} is there. Whether it takes the secret, and Supabase its word, a sign-in proves."
+    said = f"{answer.field('issuer')} is there. Only a sign-in proves that it takes the secret, and Supabase its word."
     todo = "Sign out, then sign in with it; if it does not work, the log of the pages says why."
     return about.found("unproved", f"The provider {said}", todo, answer.asked)

@@ -134,7 +134,7 @@ DISCOVERED = {name: f"https://acme.company.com/{name}" for name in NEEDED}
         ((200, DISCOVERED), {"azure": True}, "azure", "unproved", "/issuer is there"),
         ((200, DISCOVERED), {"azure": False}, "azure", "refused", "has azure switched off"),
         ((200, DISCOVERED), {"azure": True}, "acme", "refused", "no provider named acme"),
-        ((200, DISCOVERED), {"azure": False}, "custom:acme", "unproved", "a sign-in proves"),
+        ((200, DISCOVERED), {"azure": False}, "custom:acme", "unproved", "Only a sign-in proves"),
         ((200, {"issuer": "x"}), {"azure": True}, "azure", "refused", "no provider of OpenID Connect"),
         ((404, None), {"azure": True}, "azure", "refused", "no provider of OpenID Connect"),
         ((503, None), {"azure": True}, "azure", "unreachable", "passwords still work"),
