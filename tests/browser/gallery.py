@@ -2,11 +2,12 @@
 
 import io
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Page
+from playwright.sync_api import Page, TimeoutError
 
 from local.paths import ROOT
 from tests.browser.conftest import settle
@@ -34,9 +35,11 @@ class Gallery:
         page.mouse.move(0, 0)
         width = (page.viewport_size or {"width": WIDE})["width"]
         page.set_viewport_size({"width": width, "height": at_most})
-        page.wait_for_function(
-            "[...document.images].every(image => image.complete || image.getBoundingClientRect().top > innerHeight)"
-        )
+        with suppress(TimeoutError):  # what lies under a dialog may never be asked for
+            page.wait_for_function(
+                "[...document.images].every(one => one.complete || one.getBoundingClientRect().top > innerHeight)",
+                timeout=10_000,
+            )
         page.wait_for_timeout(900)  # pictures and fonts fade in, charts take their size
         bottom = page.evaluate(
             "Math.max(...[...document.querySelectorAll('[data-testid=stMainBlockContainer] > div, [role=dialog]')]"

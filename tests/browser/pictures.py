@@ -150,9 +150,6 @@ def test_what_is_under_way_and_what_is_refused(new_marketer: Marketer, studio: S
     go(page, "/jobs")
     expect(page.get_by_text("Running now")).to_be_visible()
     gallery.take(page, "Jobs", "loading")
-    for button in page.get_by_role("button", name="Cancel").all():
-        button.click()
-        settle(page)
 
     page, _ = new_marketer(30, width=WIDE)
     page.get_by_role("textbox", name="Prompt").fill("A famous actor holding our bottle [sim:fail422]")

@@ -41,3 +41,9 @@ def test_the_files_that_are_named_are_there(document: Path) -> None:
     assert [
         name for name in named if not any(ROOT.glob(name)) and not any(ROOT.glob(f"supabase/migrations/{name}"))
     ] == []
+
+
+def test_every_screenshot_is_shown() -> None:
+    shown = (ROOT / "docs" / "screenshots.md").read_text(encoding="utf-8")
+    pictures = sorted(path.name for path in (ROOT / "docs" / "screenshots").iterdir())
+    assert [name for name in pictures if f"(screenshots/{name})" not in shown] == []
