@@ -60,9 +60,16 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--only", default="", metavar="LINE[,LINE]", help="these lines; all without")
     parser.add_argument("--json", type=Path, default=state_directory() / "bench.json")
-    parser.add_argument("--state", type=Path, default=state_directory() / "bench", help="where the histories are kept")
+    parser.add_argument(
+        "--state", type=_folder, default=state_directory() / "bench", help="where the histories are kept"
+    )
     parser.add_argument("--list", action="store_true", help="name the lines and end")
     return parser.parse_args()
+
+
+def _folder(text: str) -> Path:
+    """PostgreSQL runs in a folder of its own and would look for a relative one there."""
+    return Path(text).resolve()
 
 
 def _say(sentence: str) -> None:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from bench.counted import Call, counting
 from bench.studio import PASSWORD, Studio
-from core import database, fal_account, media, offers, sending, sessions, settings
+from core import database, fal_account, finding, media, offers, sending, sessions, settings
 from core.models import Person
 
 
@@ -14,9 +14,14 @@ def forget() -> None:
     """Nothing that `core` keeps per process outlives this."""
     if database.get_database.made:
         database.get_database().http.close()
+    if sending.get_queue.made:
+        sending.get_queue()._http.close()
+    if fal_account.get_account.made:
+        fal_account.get_account()._http.close()
     for kept in (settings.get_settings, database.get_database, sending.get_queue, fal_account.get_account):
         kept.cache_clear()
     offers.forget()
+    finding.forget()
     media._signed.clear()
 
 

@@ -23,6 +23,11 @@ class Opening:
 
     job: str
     request: str
+    email: str
+
+    def picture(self, number: int) -> str:
+        """Where fal.ai would have the pictures of this job."""
+        return f"https://v3.fal.media/files/b/{self.request}/{number}.jpg"
 
 
 def open_jobs(
@@ -40,11 +45,12 @@ def open_jobs(
                 (batch, now, list(emails), studio.url("LOCAL_FAL_PORT"), check_seconds),
             )
             rows = sql.execute(
-                "select id::text as job, fal_request_id as request from public.generation_jobs"
+                "select id::text as job, fal_request_id as request, email"
+                " from public.generation_jobs join public.profiles using (user_id)"
                 " where id in (select md5(%s || ' ' || n)::uuid from generate_series(1, %s) n)",
                 (batch, now),
             ).fetchall()
-            found += [Opening(row["job"], row["request"]) for row in rows]
+            found += [Opening(row["job"], row["request"], row["email"]) for row in rows]
         sql.execute("drop function pg_temp.open_jobs")
         sql.execute("analyze public.generation_jobs")
     return found

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bench.lines import crowd, pages, submit, subscribe, webhook, worker
+from bench.lines import crowd, growth, pages, start, submit, subscribe, visible, webhook, worker
 from bench.report import Result
 from bench.studio import Machine
 
@@ -22,5 +22,8 @@ LINES: dict[str, Line] = {
     "pages": Line("each page at both sizes, and its round trips", pages.measure),
     "worker": Line("ten thousand open jobs: looks in time, requests to fal.ai", worker.measure),
     "subscribe": Line("the same jobs by fal.ai's own client, for comparison", subscribe.measure),
+    "visible": Line("from a webhook to its result on an open page", visible.measure),
+    "start": Line("a second start, and the stack while nobody is there", start.measure),
     "crowd": Line("a hundred people with Jobs open; memory of a session", crowd.measure),
+    "growth": Line("what each thing costs, two of each process, and a larger site simulated", growth.measure),
 }

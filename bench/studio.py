@@ -5,6 +5,7 @@ Histories stay in the state folder and are used again while the migrations and t
 
 import hashlib
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -80,28 +81,34 @@ class Studio:
         self.children.append(self.lite.child)
         self._give_passwords()
 
-    def start_fal(self) -> Child:
+    def start_fal(self, *, afresh: bool = True) -> Child:
+        """`afresh`: without what another line left running there, which would keep its places."""
+        if afresh:
+            shutil.rmtree(self.directory / "fal", ignore_errors=True)
         return self._start("fal", fal_arguments(self.stack, self.directory), f"{self.url('LOCAL_FAL_PORT')}/v1/meta")
 
-    def start_companion(self, factory: str = "core.companion:create_app", **changes: str) -> tuple[Child, Log]:
-        log = self._log("companion")
-        port = self.stack.ports["COMPANION_PORT"]
+    def start_companion(
+        self, factory: str = "core.companion:create_app", port: int | None = None, **changes: str
+    ) -> tuple[Child, Log]:
+        """With a `port` it is one more beside the one that fal.ai knows."""
+        log = self._log("companion" if port is None else f"companion-{port}")
+        port = port or self.stack.ports["COMPANION_PORT"]
         arguments = ["uvicorn", factory, "--factory", "--host", HOST, "--port", str(port), "--no-access-log"]
         child = self._start(
             "companion",
             ["bench.counted", str(log.path), *arguments, "--timeout-graceful-shutdown", "5"],
-            f"{self.url('COMPANION_PORT')}/health",
+            f"http://{HOST}:{port}/health",
             changes,
         )
         return child, log
 
-    def start_app(self) -> tuple[Child, Log]:
-        log = self._log("app")
-        arguments = ["streamlit", "run", "streamlit_app.py", "--server.port", str(self.stack.ports["APP_PORT"])]
+    def start_app(self, port: int | None = None) -> tuple[Child, Log]:
+        """With a `port` it is one more process of pages."""
+        log = self._log("app" if port is None else f"app-{port}")
+        port = port or self.stack.ports["APP_PORT"]
+        arguments = ["streamlit", "run", "streamlit_app.py", "--server.port", str(port)]
         arguments += ["--server.address", HOST, "--server.headless", "true"]
-        child = self._start(
-            "app", ["bench.counted", str(log.path), *arguments], f"{self.url('APP_PORT')}/_stcore/health"
-        )
+        child = self._start("app", ["bench.counted", str(log.path), *arguments], f"http://{HOST}:{port}/_stcore/health")
         return child, log
 
     def stop(self, child: Child) -> None:

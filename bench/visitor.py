@@ -79,6 +79,11 @@ class Visitor:
         """Run the page once more."""
         return await self._run("")
 
+    async def refresh(self, seconds: float) -> Run:
+        """What refreshes itself every so many seconds does it now."""
+        timer = next(each for each in self.timers.values() if each.seconds == seconds)
+        return await self._run(timer.fragment, button=timer.button)
+
     async def stay(self, until: float, on_run: Callable[[str, Run], None] | None = None) -> None:
         """Keep the page open and in view: what refreshes itself does so, an interval after its last run."""
         due = {name: time.monotonic() + timer.seconds for name, timer in self.timers.items()}

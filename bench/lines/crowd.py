@@ -18,6 +18,7 @@ from ui import live, shell
 PEOPLE = len(MARKETERS)
 LIVE = 20
 WATCHED = 40.0  # seconds
+ENDING = 12.0  # everybody has seen that their job has ended
 QUIET = 25.0
 ARRIVING = 5  # at once
 JOB_QUESTIONS = ("generation_jobs", "job_outputs")
@@ -28,7 +29,7 @@ def measure(machine: Machine, size: int) -> list[Result]:
     child, log = studio.start_app()
     process = psutil.Process(child.process.pid if child.process else 0)
     with acting(studio):
-        cookies = [sign_in(email) for email in MARKETERS]
+        cookies = [sign_in(email) for email in MARKETERS[:PEOPLE]]
     open_jobs(studio, LIVE, emails=MARKETERS[:LIVE])
     runs: list[tuple[bool, Run]] = []
     idle: list[Call] = []
@@ -63,7 +64,7 @@ def measure(machine: Machine, size: int) -> list[Result]:
         watched = time.monotonic()
         end_all(studio)
         # Everybody sees that their job has ended; then nothing is live any more.
-        await asyncio.gather(*(visitor.stay(watched + 12) for visitor in visitors))
+        await asyncio.gather(*(visitor.stay(watched + ENDING) for visitor in visitors))
         quiet = time.monotonic()
         await asyncio.gather(*(visitor.stay(quiet + QUIET) for visitor in visitors))
         idle.extend(log.calls(quiet, quiet + QUIET))

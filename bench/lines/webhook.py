@@ -89,7 +89,7 @@ def measure(machine: Machine, size: int) -> list[Result]:
 
 def _latency(studio: Studio) -> tuple[list[float], list[float]]:
     """Seconds of webhooks and of bare RPCs, one at a time and in turn, by the same sender."""
-    calls = _webhooks(studio, open_jobs(studio, SAMPLES))
+    calls = webhooks(studio, open_jobs(studio, SAMPLES))
     key = studio.secrets.secret_key
     rpc = f"{studio.environment['SUPABASE_URL']}/rest/v1/rpc/bench_nothing"
     nothing = request_bytes(
@@ -114,13 +114,14 @@ def _latency(studio: Studio) -> tuple[list[float], list[float]]:
 
 def _rate(studio: Studio) -> float:
     """Webhooks a second from many senders, each for a job of its own."""
-    calls = _webhooks(studio, open_jobs(studio, CALLS))
+    calls = webhooks(studio, open_jobs(studio, CALLS))
     seconds, _, statuses = asyncio.run(send_all(studio.url("COMPANION_PORT"), calls, SENDERS))
     assert set(statuses) == {200}, {status: statuses.count(status) for status in set(statuses)}
     return CALLS / seconds
 
 
-def _webhooks(studio: Studio, openings: Sequence[Opening]) -> list[bytes]:
+def webhooks(studio: Studio, openings: Sequence[Opening]) -> list[bytes]:
+    """The signed call of fal.ai for each of these jobs: two pictures are ready."""
     signer = Signer(studio.directory / "fal")
     made = []
     with acting(studio):
@@ -135,7 +136,7 @@ def _webhooks(studio: Studio, openings: Sequence[Opening]) -> list[bytes]:
 def _payload(one: Opening) -> dict[str, Any]:
     pictures = [
         {
-            "url": f"https://v3.fal.media/files/b/{one.request}/{n}.jpg",
+            "url": one.picture(n),
             "width": 1024,
             "height": 576,
             "content_type": "image/jpeg",

@@ -53,7 +53,7 @@ def measure(machine: Machine, size: int) -> list[Result]:
     studio = machine.studio(size)
     openings = open_jobs(studio, OPEN, emails=MARKETERS[AT_ONCE:])
     _queue_at_fal(studio, openings)
-    fal = studio.start_fal()
+    fal = studio.start_fal(afresh=False)
     behaviour = {"concurrency": CONCURRENCY, "tiny_outputs": True}
     httpx.post(f"{studio.url('LOCAL_FAL_PORT')}/_sim/behaviour", json=behaviour).raise_for_status()
     companion, log = studio.start_companion(PUBLIC_URL=studio.url("COMPANION_PORT"))

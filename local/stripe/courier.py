@@ -21,7 +21,7 @@ from local.stripe.store import Delivery, Store
 RETRY_WAITS_S: Final = (1.0, 3.0, 10.0, 30.0, 60.0, 120.0)  # the last one again and again
 GIVE_UP_AFTER_S: Final = 3 * 24 * 3600
 REORDER_WINDOW_S: Final = 1.0
-_TURN_S = 0.1
+_TURN_S = 0.25
 _TIMEOUT_S = 15.0
 _AT_ONCE = 10
 

@@ -1,0 +1,1 @@
+"""How Atelier grows past one machine: what was measured here, put into a simulation of one larger PostgreSQL."""
