@@ -1,6 +1,6 @@
 """`make bench`: measure, print one table, write JSON.
 
-python -m bench [--jobs 1000000] [--only submit,webhook] [--json PATH] [--state FOLDER] [--list]
+python -m bench [--jobs 1000000] [--only submit,webhook] [--json PATH] [--state FOLDER] [--write] [--list]
 """
 
 import argparse
@@ -15,8 +15,10 @@ from bench.plan import LINES
 from bench.report import Result
 from bench.studio import machine
 from local.lock import exclusive
-from local.paths import state_directory
+from local.paths import ROOT, state_directory
 from local.processes import close_guardian
+
+DOCUMENT = ROOT / "docs" / "performance.md"
 
 
 def main() -> int:
@@ -30,8 +32,11 @@ def main() -> int:
     if unknown:
         print(f"There is no line {', '.join(unknown)}; there are {', '.join(LINES)}.", file=sys.stderr)
         return 2
+    if options.write and options.only:
+        print("--write takes a whole run: figures of different runs do not belong into one table.", file=sys.stderr)
+        return 2
     os.umask(0o077)
-    facts = report.machine_facts()
+    facts, at = report.machine_facts(), report.now()
     results: list[Result] = []
     try:
         with exclusive(options.state), machine(options.state, _say) as found:
@@ -40,11 +45,13 @@ def main() -> int:
                 _say(f"Measuring {name}: {LINES[name].what}")
                 results += LINES[name].measure(found, options.jobs)
                 _say(f"  {time.monotonic() - started:.0f} s")
-                report.write(options.json, results, options.jobs, facts)
+                report.write(options.json, at, results, options.jobs, facts)
             for studio in found.studios:
                 books_agree(studio)
     finally:
         close_guardian()
+    if options.write:
+        report.write_document(DOCUMENT, at, results, options.jobs, facts)
     print()
     print(report.table(results))
     print()
@@ -63,6 +70,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--state", type=_folder, default=state_directory() / "bench", help="where the histories are kept"
     )
+    parser.add_argument("--write", action="store_true", help="put the figures into docs/performance.md")
     parser.add_argument("--list", action="store_true", help="name the lines and end")
     return parser.parse_args()
 

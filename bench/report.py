@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -10,6 +11,8 @@ from datetime import UTC, datetime
 from math import ceil
 from pathlib import Path
 from typing import Any, Literal
+
+from local.postgres import binary
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ def _figure(value: float) -> str:
 
 
 def table(results: Sequence[Result]) -> str:
-    """Markdown, so that it can be pasted into docs/performance.md."""
+    """Markdown, as `write_document` puts it into docs/performance.md."""
     heads = ("line", "what", "measured", "must reach", "reached", "made of")
     rows = [
         (
@@ -72,6 +75,41 @@ def table(results: Sequence[Result]) -> str:
     )
 
 
+def paragraph(at: str, jobs: int, machine: dict[str, Any]) -> str:
+    """When and on what this was measured, in one sentence for the document."""
+    return (
+        f"Measured {at[:16].replace('T', ' ')} UTC on {machine['cores']} cores of {machine['processor']}, "
+        f"{machine['memory_gb']} GB of memory, {machine['system']}, {machine['postgresql']}, "
+        f"Python {machine['python']}, with a history of {jobs:,} jobs; "
+        f"load average {machine['load_average'][0]} when it began."
+    )
+
+
+def missed(results: Sequence[Result]) -> str:
+    """A list of what does not reach its line."""
+    lines = [f"- {one.line}, {one.what}: {_figure(one.value)} {one.unit}" for one in results if one.reached is False]
+    return "\n".join(lines) or "Every line is reached."
+
+
+def write_document(path: Path, at: str, results: Sequence[Result], jobs: int, machine: dict[str, Any]) -> None:
+    """Put what was measured between the markers of a document; its words stay as they are."""
+    parts = {
+        "machine": paragraph(at, jobs, machine),
+        "table": table([one for one in results if one.limit is not None]),
+        "missed": missed(results),
+        "told": table([one for one in results if one.limit is None]),
+    }
+    text = path.read_text(encoding="utf-8")
+    for name, part in parts.items():
+        begin, end = f"<!-- {name} -->\n", f"\n<!-- /{name} -->"
+        before, found, rest = text.partition(begin)
+        _, ended, after = rest.partition(end)
+        if not found or not ended:
+            raise ValueError(f"{path} has no place for {name}: {begin.strip()} … {end.strip()}")
+        text = f"{before}{begin}{part}{end}{after}"
+    path.write_text(text, encoding="utf-8")
+
+
 def machine_facts() -> dict[str, Any]:
     """The machine that this ran on, and how busy others kept it at the start."""
     model = next(
@@ -89,13 +127,24 @@ def machine_facts() -> dict[str, Any]:
         "memory_gb": round(int(memory.split()[1]) / 1_048_576, 1),
         "system": f"{platform.system()} {platform.release()}",
         "python": sys.version.split()[0],
+        "postgresql": _postgresql(),
         "load_average": [round(load, 2) for load in os.getloadavg()],
     }
 
 
-def write(path: Path, results: Sequence[Result], jobs: int, machine: dict[str, Any]) -> None:
+def _postgresql() -> str:
+    """PostgreSQL 18.4"""
+    told = subprocess.run([binary("postgres"), "--version"], capture_output=True, text=True, check=True).stdout
+    return f"PostgreSQL {told.split()[-1]}"
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def write(path: Path, at: str, results: Sequence[Result], jobs: int, machine: dict[str, Any]) -> None:
     content = {
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "at": at,
         "jobs": jobs,
         "machine": machine,
         "results": [{**asdict(one), "must": one.must, "reached": one.reached} for one in results],

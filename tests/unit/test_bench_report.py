@@ -1,11 +1,13 @@
 """What `make bench` says about what it measured."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from bench import report
+from bench.__main__ import DOCUMENT
 from bench.plan import LINES
 from bench.report import Result
 
@@ -52,13 +54,46 @@ def test_the_table_is_markdown_and_says_what_was_missed() -> None:
 def test_the_json_holds_what_the_table_says(tmp_path: Path) -> None:
     path = tmp_path / "new folder" / "bench.json"
     one = Result("pages", "jobs", 1.4, 1.3, "×", "", facts={"p95": 40.0})
-    report.write(path, [one], 1000, report.machine_facts())
+    report.write(path, report.now(), [one], 1000, report.machine_facts())
     written = json.loads(path.read_text())
     assert written["jobs"] == 1000
     assert written["machine"]["cores"] >= 1
     assert written["results"][0]["reached"] is False
     assert written["results"][0]["must"] == "≤ 1.30 ×"
     assert written["results"][0]["facts"] == {"p95": 40.0}
+
+
+def test_the_document_takes_the_figures_and_keeps_its_words(tmp_path: Path) -> None:
+    document = tmp_path / "performance.md"
+    document.write_text(DOCUMENT.read_text())
+    machine = report.machine_facts()
+    results = [
+        Result("submit", "round trips", 3, 3, "trips", ""),
+        Result("pages", "jobs", 1.4, 1.3, "×", ""),
+        Result("growth", "people", 9876, None, "people", ""),
+    ]
+    report.write_document(document, "2026-11-21T09:00:30+00:00", results, 4321, machine)
+    once = document.read_text()
+    assert "Measured 2026-11-21 09:00 UTC" in once
+    assert "4,321 jobs" in once
+    assert machine["postgresql"] in once
+    assert "- pages, jobs: 1.40 ×" in once
+    needed, told = once.split("<!-- told -->")
+    assert "9876 people" in told
+    assert "9876" not in needed
+    report.write_document(document, "2026-11-21T09:00:30+00:00", results, 4321, machine)
+    assert document.read_text() == once
+    assert re.sub(r"(<!-- (\w+) -->).*?(<!-- /\2 -->)", r"\1\3", once, flags=re.DOTALL) == re.sub(
+        r"(<!-- (\w+) -->).*?(<!-- /\2 -->)", r"\1\3", DOCUMENT.read_text(), flags=re.DOTALL
+    )
+
+
+def test_a_document_without_places_is_refused(tmp_path: Path) -> None:
+    document = tmp_path / "empty.md"
+    document.write_text("Nothing here.")
+    with pytest.raises(ValueError, match="no place for machine"):
+        report.write_document(document, report.now(), [], 1000, report.machine_facts())
+    assert document.read_text() == "Nothing here."
 
 
 def test_every_line_can_be_asked_for_by_its_name() -> None:
