@@ -9,7 +9,7 @@ from streamlit.navigation.page import Page
 
 from core.errors import DatabaseUnavailable
 from core.models import Person
-from ui import guard, keys, menu, session, shell, signin
+from ui import guard, keys, memory, menu, session, shell, signin
 
 _HERE = Path(__file__).resolve().parent
 _STATIC = _HERE.parent / "static"
@@ -69,4 +69,7 @@ def show(person: Person) -> None:
         guard.unavailable(error)
 
 
-main()
+try:
+    main()
+finally:
+    memory.settle()
