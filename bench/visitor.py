@@ -5,6 +5,7 @@ the page asks for, as the browser does. What a browser does besides (painting, f
 """
 
 import asyncio
+import random
 import re
 import time
 from collections.abc import Callable
@@ -84,9 +85,16 @@ class Visitor:
         timer = next(each for each in self.timers.values() if each.seconds == seconds)
         return await self._run(timer.fragment, button=timer.button)
 
-    async def stay(self, until: float, on_run: Callable[[str, Run], None] | None = None) -> None:
-        """Keep the page open and in view: what refreshes itself does so, an interval after its last run."""
-        due = {name: time.monotonic() + timer.seconds for name, timer in self.timers.items()}
+    async def stay(
+        self, until: float, on_run: Callable[[str, Run], None] | None = None, *, underway: bool = False
+    ) -> None:
+        """Keep the page open and in view: what refreshes itself does so, an interval after its last run.
+
+        `underway`: the page has been open for a while, so each timer is somewhere within its interval. Many visitors
+        whom one program lets begin at once would otherwise all ask at the same moment, as people never do.
+        """
+        share = random.random() if underway else 1.0
+        due = {name: time.monotonic() + share * timer.seconds for name, timer in self.timers.items()}
         while (now := time.monotonic()) < until:
             due = {name: due.get(name, now + timer.seconds) for name, timer in self.timers.items()}
             name = min(due, key=lambda each: due[each]) if due else None

@@ -58,7 +58,7 @@ def measure(machine: Machine, size: int) -> list[Result]:
                     (visitor.timers[fragment].seconds == live.SECONDS if fragment in visitor.timers else False, run)
                 )
 
-            await visitor.stay(begun + WATCHED, note)
+            await visitor.stay(begun + WATCHED, note, underway=True)
 
         await asyncio.gather(*(stay(visitor) for visitor in visitors))
         watched = time.monotonic()
