@@ -1,72 +1,54 @@
-"""The first start: two demo people and one who waits, a balance, a few jobs and a campaign, made through the same road
-as everybody's.
+"""The first start: a team, a balance, a campaign and the jobs of a day, made through the same road as everybody's.
 
     python -m local.demo
 
-Needs the environment that the supervisor composes. Running it again adds nothing that is there already.
+Needs the environment that the supervisor composes. What is told is in `local.story`. Running it again adds nothing that
+is there already.
 """
 
-import secrets
 import sys
 import time
-from decimal import Decimal
-from typing import Any
+from collections.abc import Iterable
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from core import budget, campaigns, jobs, people, sessions
-from core.campaigns import Recipe
-from core.errors import AtelierError
+import httpx
+
+from core import budget, campaigns, jobs, limits, payments, people, sessions
+from core.campaigns import Step
+from core.errors import AtelierError, Refused
 from core.models import Job, Person
-from local.people import ADMIN, MARKETER, DemoPerson
+from core.settings import get_settings
+from local import story
+from local.people import ADMIN, APPLICANT, MARKETER, SOCIAL, DemoPerson
+from local.story import Wish
 
 WAIT_SECONDS = 90.0
-STILLS: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("image_flux_schnell", {"prompt": "Green hills for the spring banner, pale morning sky, soft layers"}),
-    ("image_flux_schnell", {"prompt": "Flowing silk in cobalt and coral, close-up, slow folds"}),
-    ("image_flux_dev", {"prompt": "Night arch, limited edition poster, geometric shapes, sand and ink"}),
-    ("image_flux_schnell", {"prompt": "Citrus gradient for packaging, warm and grainy"}),
-    ("image_flux_schnell", {"prompt": "Autumn sale poster, Bauhaus shapes in red, cobalt and ochre"}),
-    ("image_flux_schnell", {"prompt": "Terracotta dunes at first light, long shadows, low sun"}),
-    (
-        "image_flux_schnell",
-        {"prompt": "Three glazed ceramic spheres on a linen cloth, soft window light, terracotta and cobalt"},
-    ),
-)
-POSTER = "Launch poster for the winter collection, petals under water, plum and rose"
-FILM = "Slow dolly over a misty fjord at dawn, pale sun above layered ridges, calm water, no people"
-CAMPAIGN = ("Autumn, made by hand", "Three short clips for the autumn launch: warm, unhurried, hands at work.")
-CLIPS = (
-    ("Clay", "A potter at the wheel, morning light, warm clay", "Every cup begins as a handful of earth."),
-    ("Glaze", "Ceramic vase, cobalt glaze running down matte white, close-up", "One dip, and no two are alike."),
-    ("Table", "A table laid for four on linen, plums and late sun", "Made to be used, every day."),
-)
-WAITING = DemoPerson("lea@atelier.example", "Lea Martin", "user")
-REFUSED = "A famous actor holding our bottle, photorealistic [sim:fail422]"
 
 
 def seed() -> None:
     """Bring the demo data in. Raises AtelierError when a part of the stack does not do its work."""
     admin = _signed_in(ADMIN)
-    marketer = _signed_in(MARKETER)
-    if not marketer.is_approved:
-        people.approve(admin, marketer.user_id)
-        marketer = _signed_in(MARKETER)
-    people.grant_credits(admin, marketer.user_id, 100, "To get started", "demo:marketer")
-    people.grant_credits(admin, admin.user_id, 100, "To get started", "demo:admin")
+    marketer, social = (_approved(admin, demo) for demo in (MARKETER, SOCIAL))
+    _signed_in(APPLICANT)
+    for name, person in (("marketer", marketer), ("admin", admin), ("social", social)):
+        people.grant_credits(admin, person.user_id, 100, "For the winter collection", f"demo:{name}")
     if admin.budget.amount is None:
-        budget.set_balance(admin, Decimal("50.00"))
-    made = [_job(marketer, f"still:{number}", kind, inputs) for number, (kind, inputs) in enumerate(STILLS)]
-    _job(marketer, "refused", "image_flux_dev", {"prompt": REFUSED})
-    first_frame = _finished(marketer, made[-2])
-    if not first_frame.outputs:
-        raise RuntimeError(f"The picture that the film begins with {first_frame.status}: {first_frame.error_message}")
-    film = {"prompt": FILM, "image_url": first_frame.outputs[0].source_url, "duration": 6}
-    made.append(_job(marketer, "film", "video_veo31_fast", film))
-    made.append(_job(admin, "poster", "image_flux_schnell", {"prompt": POSTER}))
-    made += _campaign(marketer)
-    for job in made:
+        budget.set_balance(admin, story.BALANCE)
+    limits.set_monthly_cap(admin, social.user_id, story.LEAS_CAP, "Posters only")
+    made = [*_wished(marketer, story.JONAS), *_wished(social, story.LEA), *_wished(admin, story.MARA)]
+    _wished(marketer, [story.REFUSED])
+    filming = _campaign(marketer)
+    _buys_credits(admin)
+    for job in made + filming:
         _finished(admin, job)
-    sessions.sign_up(WAITING.email, secrets.token_urlsafe(18), WAITING.full_name)  # for an admin to approve
+
+
+def _approved(admin: Person, demo: DemoPerson) -> Person:
+    person = _signed_in(demo)
+    if person.is_approved:
+        return person
+    people.approve(admin, person.user_id)
+    return _signed_in(demo)
 
 
 def _signed_in(demo: DemoPerson) -> Person:
@@ -79,27 +61,56 @@ def _signed_in(demo: DemoPerson) -> Person:
     return person
 
 
-def _job(person: Person, name: str, generation_type: str, inputs: dict[str, Any]) -> Job:
-    """A job whose id follows from its name, so that seeding twice makes it once."""
-    return jobs.submit(person, generation_type, inputs, job_id=_id(name))
+def _wished(person: Person, wishes: Iterable[Wish]) -> list[Job]:
+    """The jobs of these wishes: each has the id that follows from its name, so that seeding twice makes it once."""
+    return [jobs.submit(person, wish.generation_type, wish.inputs, job_id=_id(wish.name)) for wish in wishes]
 
 
 def _campaign(person: Person) -> list[Job]:
-    """A campaign whose first frames are being made; what comes after them is for whoever tries it."""
-    name, brief = CAMPAIGN
-    campaign = campaigns.create_campaign(person, name, brief, visibility="team", campaign_id=_id("campaign"))
-    made = []
-    for title, prompt, script in CLIPS:
-        recipes: dict[campaigns.Step, Recipe] = {
-            "first_frame": Recipe("image_flux_schnell", {"prompt": prompt, "shape": "tall"}),
-            "video": Recipe("video_veo31_fast", {"prompt": f"{prompt}, slow dolly", "duration": 4}),
-            "ambient": Recipe("ambient_elevenlabs", {"text": f"{title}: a quiet workshop"}),
-        }
+    """The campaign with its clips, shared with the team; returns the jobs that make its last steps."""
+    known = campaigns.create_campaign(
+        person, story.CAMPAIGN, story.BRIEF, visibility="team", campaign_id=_id("campaign")
+    )
+    clips = {}
+    for shot in story.SHOTS:
         clip = campaigns.add_clip(
-            person, campaign.id, title=title, script=script, recipes=recipes, clip_id=_id(f"clip:{title}")
+            person,
+            known.id,
+            title=shot.title,
+            script=shot.script,
+            recipes=shot.recipes,
+            clip_id=_id(f"clip:{shot.name}"),
         )
-        made.append(campaigns.generate(person, clip.id, "first_frame", job_id=_id(f"frame:{title}")))
-    return made
+        clips[shot.name] = clip.id
+    frames = {name: _step(person, clip, "first_frame", name) for name, clip in clips.items()}
+    for frame in frames.values():
+        _finished(person, frame)
+    return [_step(person, clips[shot.name], "video", shot.name) for shot in story.SHOTS if shot.is_filmed]
+
+
+def _step(person: Person, clip: UUID, step: Step, name: str) -> Job:
+    return campaigns.generate(person, clip, step, job_id=_id(f"{step}:{name}"))
+
+
+def _buys_credits(person: Person) -> None:
+    """One pack, paid at the simulated Stripe; its webhook brings the credits."""
+    settings = get_settings()
+    if "Stripe" not in settings.simulated:
+        return
+    back = f"http://127.0.0.1:{settings.app_port}/credits"
+    try:
+        page = payments.start_checkout(
+            person,
+            "credits_100",
+            success_url=f"{back}?paid={{CHECKOUT_SESSION_ID}}",
+            cancel_url=back,
+            order_id=_id("pack"),
+        )
+    except Refused:  # paid by an earlier start
+        return
+    answer = httpx.post(f"{page}/pay", timeout=10)  # leads back to the studio
+    if not answer.is_redirect:
+        raise RuntimeError(f"The simulated Stripe took no payment (HTTP {answer.status_code}).")
 
 
 def _id(name: str) -> UUID:
@@ -119,5 +130,5 @@ def _finished(person: Person, job: Job) -> Job:
 if __name__ == "__main__":
     try:
         seed()
-    except (AtelierError, RuntimeError) as error:
+    except (AtelierError, RuntimeError, httpx.HTTPError) as error:
         sys.exit(f"The demo data could not be made: {error}")

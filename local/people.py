@@ -1,4 +1,4 @@
-"""The two people of the demonstration. Their passwords are made at the first start and kept with the other secrets."""
+"""The people of the demonstration. Their passwords are made at the first start and kept with the other secrets."""
 
 from dataclasses import dataclass
 
@@ -19,5 +19,7 @@ class DemoPerson:
 
 ADMIN = DemoPerson("mara@atelier.example", "Mara Costa", "admin")
 MARKETER = DemoPerson("jonas@atelier.example", "Jonas Weber", "user")
-PEOPLE = (ADMIN, MARKETER)
-EMAILS = tuple(person.email for person in PEOPLE)
+SOCIAL = DemoPerson("lea@atelier.example", "Lea Martin", "user")
+APPLICANT = DemoPerson("tom@atelier.example", "Tom Okafor", "user")  # waits for approval
+PEOPLE = (ADMIN, MARKETER)  # whom one signs in as
+EMAILS = tuple(person.email for person in (*PEOPLE, SOCIAL, APPLICANT))

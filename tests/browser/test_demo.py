@@ -14,7 +14,7 @@ from tests.browser.axe import violations
 from tests.browser.conftest import Site, go, settle, sign_in
 
 ROOT = Path(__file__).resolve().parents[2]
-SECTIONS = ("People", "Catalogue", "Operations", "Money", "Trail")
+SECTIONS = ("People", "Catalogue", "Operations", "Money", "Connections", "Trail")
 
 
 def look(page: Page, name: str, found: list[str], go_there: Callable[[], None] = lambda: None) -> None:

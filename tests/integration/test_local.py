@@ -18,7 +18,7 @@ import pytest
 from core.settings import ENVIRONMENT_NAMES
 from local.environment import PORT_SETTINGS
 from local.paths import ROOT
-from local.people import EMAILS
+from local.people import PEOPLE
 from local.ports import HOST, free_port
 from local.run import SEEDED
 
@@ -138,7 +138,7 @@ class TestStatus:
         assert found["simulated"] == ["Supabase", "fal.ai", "Stripe"]
         people = found["people"]
         assert isinstance(people, list)
-        assert [(one["email"], one["role"]) for one in people] == list(zip(EMAILS, ("admin", "user"), strict=True))
+        assert [(one["email"], one["role"]) for one in people] == [(person.email, person.role) for person in PEOPLE]
         assert all(len(one["password"]) >= 12 for one in people)
 
     def test_every_part_is_well(self, running: Machine) -> None:
