@@ -36,7 +36,7 @@ def submit(
     """
     offer = offers().get(generation_type)
     if offer is None:
-        raise InvalidInput("There is no such model.", field="generation_type")
+        raise InvalidInput("There is no such type.", field="generation_type")
     cleaned = catalog.validate(generation_type, inputs)
     require_reachable(offer.type, cleaned)
     quote = catalog.quote(offer, cleaned, source_megapixels(offer.type, cleaned))

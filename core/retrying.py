@@ -21,7 +21,7 @@ log = get_logger(__name__)
 
 MOST_AT_ONCE = 200
 MOST_COUNTED = 10_000
-_OFF = "Its model is switched off at the moment."
+_OFF = "Its type is switched off at the moment."
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,7 +64,7 @@ def pick_model(enabled: dict[str, Offer], media: str) -> Offer:
         used = filling.first_used(enabled, media)
         st.session_state[key] = used.type.key if used is not None else keys[0]
     chosen = st.selectbox(
-        "Model", keys, format_func=lambda name: enabled[name].type.label, key=key, persist_state="session"
+        "Type", keys, format_func=lambda name: enabled[name].type.label, key=key, persist_state="session"
     )
     return enabled[chosen]
 
@@ -171,7 +171,7 @@ if enabled:
     with st.container(border=True, key="generate"):
         on_form = draw_card(person, enabled)
 else:
-    st.info("No model is switched on at the moment. Ask an admin.")
+    st.info("No type is switched on at the moment. Ask an admin.")
 if problem := press.problem():
     cards.problem(problem)
 live.running(person, spaced=True)

@@ -88,7 +88,7 @@ def _from_the_top() -> None:
 
 def _below(events: tuple[InboxEvent, ...], chosen: tuple[InboxEvent, ...], shown: int, dead: int) -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        st.markdown(":small[:gray[A failed event tries again by itself. A dead one waits for you.]]", width="content")
+        st.markdown(":small[:gray[A failed call tries again by itself. A dead one waits for you.]]", width="content")
         with st.container(horizontal=True, width="content", vertical_alignment="center"):
             if len(events) == shown < _MOST:
                 st.button("Show more", type="tertiary", key="inbox-more", on_click=_show_more, args=(shown,))

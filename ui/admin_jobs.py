@@ -81,7 +81,7 @@ def _table(jobs: tuple[OpenJob, ...]) -> None:
     frame = pd.DataFrame(
         {
             "Job": [words.headline(job.prompt) or job.label for job in jobs],
-            "Model": [job.label for job in jobs],
+            "Type": [job.label for job in jobs],
             "Person": [job.person or "Gone" for job in jobs],
             "State": [_STATES.get(job.state, job.state) for job in jobs],
             "Health": [[_HEALTH[reason] for reason in job.stuck] or [_WELL] for job in jobs],

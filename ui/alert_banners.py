@@ -52,8 +52,8 @@ def sentence(alert: Alert, person: Person) -> str:
         return f"**{words.escape(alert.sentence)}**"
     used = f"{words.usd(alert.value)} of {words.usd(alert.limit)}"
     if alert.threshold >= 100:
-        return f"**You have reached your limit for this month.** {words.escape(used)} is spent. Ask an admin for more."
-    return f"**You have used {alert.threshold}% of your limit for this month.** {words.escape(used)} is spent."
+        return f"**You have reached your cap for this month.** {words.escape(used)} is spent. Ask an admin for more."
+    return f"**You have used {alert.threshold}% of your cap for this month.** {words.escape(used)} is spent."
 
 
 def history(person: Person) -> None:

@@ -93,7 +93,7 @@ def _form(start: dict[Step, Recipe], title: str, script: str, scope: str) -> tup
         )
     with right:
         recipes = {step: recipe for step in STEPS if step in chosen and (recipe := _recipe(step, start, scope))}
-        st.markdown(":small[:gray[Models, settings and files are chosen in each step.]]")
+        st.markdown(":small[:gray[Type, settings and files are chosen in each step.]]")
     return title.strip(), (script or "").strip(), recipes
 
 

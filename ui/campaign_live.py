@@ -69,7 +69,7 @@ def _tick(campaign_id: UUID, known: Hashable) -> None:
         if seen is None and person is not None:
             seen = look(person, campaign_id)
     except DatabaseUnavailable:
-        st.markdown(":small[:gray[Our records do not answer. Trying again every few seconds.]]")
+        st.markdown(":small[:gray[The database does not answer. Trying again every few seconds.]]")
         return
     except NotFound:
         st.rerun()

@@ -141,7 +141,7 @@ def _facts(version: Version) -> dict[str, str]:
     job = version.job
     facts = {
         "Made": words.exact(version.created_at, session.now(), session.tz()),
-        "Model": describe.model(job) if job else None,
+        "Type": describe.model(job) if job else None,
         "Prompt": job.prompt if job else None,
         "Seed": str(version.seed) if version.seed is not None else None,
         "Charged": describe.charged(job) if job else None,

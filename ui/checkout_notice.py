@@ -39,7 +39,7 @@ ERRORS = {
     "themselves. If you have not, try again in a minute.",
     "PAYMENTS_REFUSED": "**This pack cannot be bought at the moment.** Nothing was charged. Tell an admin.",
     "PAYMENT_NOT_FOUND": "**Stripe does not know this order.** Nothing was charged. Start again, or tell an admin.",
-    "DATABASE_UNAVAILABLE": "**Our records could not be reached.** If you have paid, your credits arrive by "
+    "DATABASE_UNAVAILABLE": "**The database could not be reached.** If you have paid, your credits arrive by "
     "themselves. If you have not, try again in a minute.",
 }
 _NOTICE = "checkout-notice"

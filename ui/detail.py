@@ -170,8 +170,8 @@ def _facts(job: Job) -> dict[str, str]:
     kind = f"{describe.kind(job)}, {words.duration(seconds)}" if seconds else describe.kind(job)
     size = next((f"{output.width} × {output.height}" for output in job.outputs if output.width and output.height), None)
     facts = {
-        "Type": f"{kind}, {size}" if size else kind,
-        "Model": describe.model(job),
+        "Kind": f"{kind}, {size}" if size else kind,
+        "Type": describe.model(job),
         "Charged": describe.charged(job),
         "Cost": describe.cost(job),
         "Time": describe.took(job),

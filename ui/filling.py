@@ -113,7 +113,7 @@ def _without_the_model(wanted: _Wanted) -> None:
     """The words can still be used with another model."""
     name = describe.model_name(wanted.type_key)
     text = str(wanted.inputs.get("prompt") or wanted.inputs.get("text") or "")
-    rest = "The prompt is filled in. Choose another model." if text else "Choose another model."
+    rest = "The prompt is filled in. Choose another type." if text else "Choose another type."
     st.session_state[_NOTES] = [f"{name} is not on offer at the moment.", rest]
     if text:
         st.session_state[form.PROMPT] = text

@@ -93,13 +93,13 @@ def draw(person: Person) -> JobFilter:
 
 
 def _more(person: Person) -> None:
-    """Model, campaign and days. The button counts those that are set."""
+    """Type, campaign and days. The button counts those that are set."""
     number = sum(bool(st.session_state.get(key)) for key in (_TYPE, _CAMPAIGN, _FROM, _UNTIL))
     with st.popover(f"Filters · {number}" if number else "Filters", type="tertiary", key="jobs-more"):
         st.selectbox(
-            "Model",
+            "Type",
             ["", *GENERATION_TYPES],
-            format_func=lambda key: words.escape(GENERATION_TYPES[key].label) if key else "Any model",
+            format_func=lambda key: words.escape(GENERATION_TYPES[key].label) if key else "Any type",
             key=_TYPE,
             on_change=to_first_page,
             persist_state="session",

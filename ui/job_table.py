@@ -35,8 +35,8 @@ def _frame(jobs: tuple[Job, ...]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "Job": [describe.title(job) for job in jobs],
-            "Type": [describe.kind(job) for job in jobs],
-            "Model": [describe.model(job) for job in jobs],
+            "Kind": [describe.kind(job) for job in jobs],
+            "Type": [describe.model(job) for job in jobs],
             "Status": [[describe.status(job)] for job in jobs],
             "Credits": [job.credits_charged for job in jobs],
             "Cost, USD": [float(describe.cost_usd(job)) for job in jobs],

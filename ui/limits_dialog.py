@@ -53,7 +53,7 @@ def _team(overview: BudgetOverview) -> None:
 def _caps(person: Person) -> None:
     members = {str(member.user_id): member for member in people.search(person, show="approved", limit=_MEMBERS).members}
     chosen = st.selectbox(
-        "Monthly limit of",
+        "Monthly cap of",
         list(members),
         index=None,
         placeholder="Choose a person",
@@ -64,8 +64,8 @@ def _caps(person: Person) -> None:
         st.markdown(f":small[:gray[{words.escape(month(members[chosen]))}]]")
     st.number_input("USD in a calendar month", value=None, step=1.0, format="%.2f", placeholder="25.00", key=_CAP)
     with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
-        st.button("Lift the limit", type="tertiary", on_click=acting.attempt, args=(_PLACE, _lift))
-        st.button("Set the limit", type="primary", on_click=acting.attempt, args=(_PLACE, _set))
+        st.button("Lift the cap", type="tertiary", on_click=acting.attempt, args=(_PLACE, _lift))
+        st.button("Set the cap", type="primary", on_click=acting.attempt, args=(_PLACE, _set))
 
 
 def month(member: Member) -> str:
@@ -90,12 +90,12 @@ def _set(person: Person) -> str:
     if typed is None:
         raise InvalidInput("Enter an amount first, such as 25.00.", field="cap")
     month = limits.set_monthly_cap(person, UUID(_chosen()), Decimal(str(round(typed, 6))))
-    return f"The limit is set. {words.escape(words.usd(max(Decimal(0), month.left or Decimal(0)), 2))} is left of it."
+    return f"The cap is set. {words.escape(words.usd(max(Decimal(0), month.left or Decimal(0)), 2))} is left of it."
 
 
 def _lift(person: Person) -> str:
     limits.set_monthly_cap(person, UUID(_chosen()), None)
-    return "The limit is lifted."
+    return "The cap is lifted."
 
 
 def _chosen() -> str:

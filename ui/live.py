@@ -32,7 +32,7 @@ def _tick(known: frozenset[UUID], spaced: bool) -> None:
             person = session.current(fresh=True, watching=True)
             shown = person.running if person is not None else None
         except DatabaseUnavailable:
-            st.markdown(":small[:gray[Our records do not answer. Trying again every few seconds.]]")
+            st.markdown(":small[:gray[The database does not answer. Trying again every few seconds.]]")
             return
     if shown is None or frozenset(job.id for job in shown) != known:
         st.rerun()

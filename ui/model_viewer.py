@@ -48,7 +48,7 @@ def _address(person: Person, output_id: UUID) -> str:
     row = inputs.output_row(person, output_id)
     url = media.viewable([row])[row["id"]].url
     if url is None or not describe.is_web(url) or not row["media_type"].startswith("model/"):
-        raise NotFound("There is no such model.")
+        raise NotFound("There is no such 3D model.")
     return url
 
 

@@ -60,7 +60,7 @@ def buys(pack: Pack) -> str:
         kinds.append(words.count(worth.batches, "image batch", "image batches"))
     if worth.videos:
         kinds.append(f"{words.count(worth.videos, 'video')} of {packs.VIDEO_SECONDS} s")
-    return f"About {' or '.join(kinds)}" if kinds else f"{words.credits(pack.credits)} for any model"
+    return f"About {' or '.join(kinds)}" if kinds else f"{words.credits(pack.credits)} for any type"
 
 
 def button(pack: Pack, *, back: str, primary: bool, width: Literal["stretch", "content"] = "stretch") -> None:

@@ -84,7 +84,7 @@ def draw(person: Person, step: Step, recipe: Recipe | None, offers: Mapping[str,
     """The form in the current container, starting with `recipe`. None when no model for the step is switched on."""
     choice = models(step, offers)
     if not choice:
-        st.info("No model for this step is switched on at the moment. Ask an admin.")
+        st.info("No type for this step is switched on at the moment. Ask an admin.")
         return None
     offer = _pick_model(choice, recipe, scope)
     same = recipe is not None and recipe.generation_type == offer.type.key
@@ -118,7 +118,7 @@ def _pick_model(choice: Mapping[str, Offer], recipe: Recipe | None, scope: str) 
         st.session_state[key] = (
             recipe.generation_type if recipe and recipe.generation_type in choice else next(iter(choice))
         )
-    picked = st.selectbox("Model", list(choice), format_func=lambda name: choice[name].type.label, key=key)
+    picked = st.selectbox("Type", list(choice), format_func=lambda name: choice[name].type.label, key=key)
     return choice[picked]
 
 

@@ -95,7 +95,7 @@ def _facts(job: Job) -> dict[str, str]:
     seed = (job.result_data or {}).get("seed", job.input_params.get("seed"))
     facts = {
         "Prompt": job.prompt or "None",
-        "Model": describe.model(job),
+        "Type": describe.model(job),
         "Seed": str(seed) if seed is not None else "None",
         "Charged": describe.charged(job),
         "Cost": describe.cost(job),

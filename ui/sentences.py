@@ -21,7 +21,7 @@ SIGN_IN_ERRORS = {
     "SSO_UNVERIFIED": "Signing in with {provider} needs a confirmed email. Confirm yours there, then try again.",
     "SSO_CLOSED": "There is no account here for you, and new ones are closed. Ask an admin.",
     "SSO_REFUSED": "Signing in with {provider} is not set up correctly. Tell an admin: the log says what is wrong.",
-    "DATABASE_UNAVAILABLE": "Our records could not be reached. Try again in a moment.",
+    "DATABASE_UNAVAILABLE": "The database could not be reached. Try again in a moment.",
 }
 SIGN_IN_PLAIN = "That did not work. Try again in a moment."
 NOTICES = {

@@ -37,7 +37,7 @@ def bar() -> None:
         person = session.current()
     except DatabaseUnavailable:
         with st.container(horizontal=True, width="content", gap=8, wrap=False, key="bar", vertical_alignment="center"):
-            st.badge("Not connected", color="red", help="Our records do not answer. Trying again every few seconds.")
+            st.badge("Not connected", color="red", help="The database does not answer. Trying again every few seconds.")
         return
     if person is None or not person.may_generate:
         st.rerun()

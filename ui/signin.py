@@ -144,7 +144,7 @@ def waiting() -> None:
     try:
         person = session.current()
     except DatabaseUnavailable:
-        st.markdown(":gray[Our records do not answer. Trying again every few seconds.]")
+        st.markdown(":gray[The database does not answer. Trying again every few seconds.]")
         return
     if person is None or person.may_generate:
         st.rerun()

@@ -19,7 +19,7 @@ _PERIOD, _DATES, _BY = "spend-period", "spend-dates", "spend-by"
 _OWN_DATES = "Own dates"
 _DEFAULT = "Last 30 days"
 _LONGEST = 3650  # days
-_BYS: dict[By, str] = {"type": "Type", "person": "Person", "campaign": "Campaign"}
+_BYS: dict[By, str] = {"type": "Kind", "person": "Person", "campaign": "Campaign"}
 
 
 def reads(person: Person, period: Period) -> list[Read]:

@@ -32,7 +32,7 @@ async def _refusal(request: Request) -> PlainTextResponse | None:
     try:
         person = await run_in_threadpool(sessions.current, web.session_cookie(request.cookies))
     except AtelierError:
-        return PlainTextResponse("Our records do not answer. Try again in a moment.", 503)
+        return PlainTextResponse("The database does not answer. Try again in a moment.", 503)
     if person is None or not person.may_generate:
         return PlainTextResponse("Sign in to upload files.", 403)
     return None

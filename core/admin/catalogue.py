@@ -150,7 +150,7 @@ def clean_defaults(generation_type: str, params: Mapping[str, Any]) -> dict[str,
 def _offerable(person: Person, generation_type: str) -> None:
     known = next((each for each in types(person) if each.generation_type == generation_type), None)
     if known is None:
-        raise NotFound("There is no such generation type.")
+        raise NotFound("There is no such type.")
     if known.problem:
         raise InvalidInput(f"This type cannot be offered: {known.problem}", field="enabled")
 

@@ -100,7 +100,7 @@ def _for_the_team(refused: Refused) -> str:
             credits = "1 credit" if needed == 1 else f"{needed} credits"
             return f"This needs {credits}, more than are left. Add some, then go on."
         case "MONTHLY_CAP":
-            return "This would pass the monthly limit of who started it. An admin can raise it."
+            return "This would pass the monthly cap of who started it. An admin can raise it."
     return refused.sentence
 
 

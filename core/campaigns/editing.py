@@ -134,7 +134,7 @@ def make_current(person: Person, version_id: UUID, *, output_position: int | Non
 def _recipe_row(step: Step, recipe: Recipe) -> dict[str, Any]:
     """A recipe as it is stored: the model fits the step, what is filled in is valid, something may be missing."""
     if recipe.generation_type not in MODELS[step]:
-        raise InvalidInput(f"This model cannot make the step {LABELS[step]!r}.", field="generation_type")
+        raise InvalidInput(f"This type cannot make the step {LABELS[step]!r}.", field="generation_type")
     known = get_type(recipe.generation_type)
     given = {name: value for name, value in recipe.inputs.items() if value not in (None, "")}
     checked = known.clean(given, complete=False)

@@ -129,9 +129,9 @@ def offer_for(generation_type: str) -> Offer:
     """Raises NotFound for a model that there is not, TypeDisabled for one that is switched off."""
     offer = offers().get(generation_type)
     if offer is None:
-        raise NotFound("There is no such model.")
+        raise NotFound("There is no such type.")
     if not offer.enabled:
-        raise TypeDisabled("This model is switched off at the moment. Choose another one.")
+        raise TypeDisabled("This type is switched off at the moment. Nothing was charged. Choose another one.")
     return offer
 
 

@@ -104,4 +104,4 @@ class GenerationType:
 
 def unknown_type(key: str) -> NotFound:
     """The error for a key that is not in the catalogue; at most 40 characters of it are repeated."""
-    return NotFound(f"There is no model called {key[:40]!r}.", detail={"generation_type": key[:40]})
+    return NotFound(f"There is no type called {key[:40]!r}.", detail={"generation_type": key[:40]})

@@ -118,7 +118,7 @@ VOICES_AND_SOUNDS: Final = (
             ),
             Field(
                 name="task",
-                label="Task",
+                label="What to do",
                 kind="choice",
                 default="transcribe",
                 options=(("transcribe", "Write down"), ("translate", "Translate to English")),

@@ -109,7 +109,7 @@ begin
   end if;
   if account.available + p_available < 0 then
     perform private.refuse(402, 'INSUFFICIENT_CREDITS',
-      format('This needs %s %s and you have %s.', p_amount, case when p_amount = 1 then 'credit' else 'credits' end, account.available),
+      format('This needs %s %s and you have %s. Nothing was charged.', p_amount, case when p_amount = 1 then 'credit' else 'credits' end, account.available),
       jsonb_build_object('needed', p_amount, 'available', account.available));
   end if;
   update public.credit_accounts
@@ -170,7 +170,7 @@ begin
     perform private.refuse(422, 'INVALID_INPUT', 'Enter a number of credits other than zero, a million at most.', '{"field": "amount"}');
   end if;
   if length(trim(coalesce(p_reason, ''))) = 0 then
-    perform private.refuse(422, 'INVALID_INPUT', 'Say why: the reason is kept in the history.', '{"field": "reason"}');
+    perform private.refuse(422, 'INVALID_INPUT', 'Say why: the reason is kept in the trail.', '{"field": "reason"}');
   end if;
   perform 1 from public.credit_accounts where user_id = p_user for no key update;
   asked_before := exists (select 1 from public.credit_entries where idempotency_key = 'grant:' || p_key);

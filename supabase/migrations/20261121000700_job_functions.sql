@@ -44,14 +44,14 @@ begin
   if (select count(*) from public.generation_jobs
       where user_id = p_user and status in ('pending', 'submitted', 'in_progress')) >= settings.max_open_jobs then
     perform private.refuse(429, 'TOO_MANY_OPEN_JOBS',
-      format('You have %s jobs running, the most that one person may. Wait for one to finish, or cancel one.', settings.max_open_jobs),
+      format('You have %s jobs running, the most that one person may. Nothing was charged. Wait for one to finish, or cancel one.', settings.max_open_jobs),
       jsonb_build_object('limit', settings.max_open_jobs));
   end if;
   if p_cap is not null then
     room := p_cap - private.spent_this_month(p_user) - private.open_estimates(p_user);
     if p_usd > room then
       perform private.refuse(402, 'MONTHLY_CAP',
-        format('This would pass your monthly limit of %s. %s is left this month.', private.usd(p_cap), private.usd(greatest(room, 0))),
+        format('This would pass your monthly cap of %s. %s is left this month. Nothing was charged. Ask an admin to raise it.', private.usd(p_cap), private.usd(greatest(room, 0))),
         jsonb_build_object('cap', p_cap::text, 'left', room::text));
     end if;
   end if;
@@ -63,7 +63,7 @@ begin
       room := snapshot.amount_usd - private.spent_since(snapshot.created_at) - private.open_estimates();
       if p_usd > room then
         perform private.refuse(402, 'TEAM_BUDGET',
-          format('The team''s budget does not cover this: %s is left, open jobs included. Ask an admin.', private.usd(greatest(room, 0))),
+          format('The team''s budget does not cover this: %s is left, open jobs included. Nothing was charged. Ask an admin.', private.usd(greatest(room, 0))),
           jsonb_build_object('left', room::text));
       end if;
     end if;
@@ -104,11 +104,11 @@ begin
     perform private.refuse(403, 'NOT_APPROVED', 'Your account waits for approval by an admin. Nothing was charged.');
   end if;
   if not person.is_active then
-    perform private.refuse(403, 'NOT_ACTIVE', 'Your account is switched off. Ask an admin.');
+    perform private.refuse(403, 'NOT_ACTIVE', 'Your account is switched off. Nothing was charged. Ask an admin.');
   end if;
   select * into kind from public.generation_types where generation_type = p_generation_type;
   if not found or not kind.enabled then
-    perform private.refuse(409, 'TYPE_DISABLED', 'This model is switched off at the moment. Choose another one.');
+    perform private.refuse(409, 'TYPE_DISABLED', 'This type is switched off at the moment. Nothing was charged. Choose another one.');
   end if;
   select * into fal from private.provider_state where provider = 'fal';
   if fal.locked_at is not null then
@@ -118,14 +118,14 @@ begin
     where provider = 'fal' and locked_at is not null and probe_at <= now();
     if not found then
       perform private.refuse(423, 'ACCOUNT_LOCKED',
-        format('fal.ai has locked the team''s account: %s Nothing was charged.', rtrim(fal.locked_reason, '. ') || '.'),
+        format('fal.ai has locked the team''s account: %s Nothing was charged. Ask an admin to settle it with fal.ai.', rtrim(fal.locked_reason, '. ') || '.'),
         jsonb_build_object('reason', fal.locked_reason));
     end if;
   end if;
   cost := case when person.is_unmetered then 0 else kind.credits * p_quantity end;
   if p_expected_credits is not null and not person.is_unmetered and cost <> p_expected_credits then
     perform private.refuse(409, 'PRICE_CHANGED',
-      format('The price has changed: this now costs %s %s. Nothing was charged.', cost, case when cost = 1 then 'credit' else 'credits' end),
+      format('The price has changed: this now costs %s %s. Nothing was charged. Look at it and press again.', cost, case when cost = 1 then 'credit' else 'credits' end),
       jsonb_build_object('credits', cost));
   end if;
   if p_units is null or p_unit_price_usd is null then

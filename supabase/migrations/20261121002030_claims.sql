@@ -41,7 +41,7 @@ declare
 begin
   perform private.require_admin(p_actor, 'waive_owed');
   if length(trim(coalesce(p_reason, ''))) = 0 then
-    perform private.refuse(422, 'INVALID_INPUT', 'Say why: the reason is kept in the history.', '{"field": "reason"}');
+    perform private.refuse(422, 'INVALID_INPUT', 'Say why: the reason is kept in the trail.', '{"field": "reason"}');
   end if;
   select * into account from public.credit_accounts where user_id = p_user for no key update;
   select * into entry from public.credit_entries where idempotency_key = 'waiver:' || p_key;

@@ -52,15 +52,15 @@ begin
     perform private.refuse(403, 'NOT_APPROVED', 'Your account waits for approval by an admin. Nothing was charged.');
   end if;
   if not person.is_active then
-    perform private.refuse(403, 'NOT_ACTIVE', 'Your account is switched off. Ask an admin.');
+    perform private.refuse(403, 'NOT_ACTIVE', 'Your account is switched off. Nothing was charged. Ask an admin.');
   end if;
   select * into pack from public.credit_packs where credit_packs.pack = p_pack;
   if not found or not pack.enabled then
-    perform private.refuse(409, 'PACK_DISABLED', 'This pack is not on sale at the moment. Choose another one.');
+    perform private.refuse(409, 'PACK_DISABLED', 'This pack is not on sale at the moment. Nothing was charged. Choose another one.');
   end if;
   if p_amount_cents is not null and p_amount_cents <> pack.amount_cents then
     perform private.refuse(409, 'PRICE_CHANGED',
-      format('The price has changed: %s credits now cost %s. Nothing was charged.', pack.credits, private.euros(pack.amount_cents)),
+      format('The price has changed: %s credits now cost %s. Nothing was charged. Look at it and press again.', pack.credits, private.euros(pack.amount_cents)),
       jsonb_build_object('amount_cents', pack.amount_cents));
   end if;
   if (select count(*) from public.credit_purchases

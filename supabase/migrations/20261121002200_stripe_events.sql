@@ -101,7 +101,7 @@ begin
   perform private.require_admin(p_actor, 'replay_stripe_event');
   select * into stored from public.webhook_events where id = p_event and provider = 'stripe';
   if not found then
-    perform private.refuse(404, 'NOT_FOUND', 'There is no such event of Stripe.');
+    perform private.refuse(404, 'NOT_FOUND', 'There is no such call of Stripe.');
   end if;
   -- The same order as a call that comes in: names, account, then the event.
   perform private.lock_names(array[stored.payload ->> 'id', private.stripe_id(stored.payload #> '{data,object,payment_intent}')]);

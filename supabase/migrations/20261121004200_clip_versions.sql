@@ -130,7 +130,7 @@ begin
   select * into kind from public.generation_types where generation_type = p_generation_type;
   if private.clip_step_number(p_step) is null
      or kind.media_kind is distinct from (case p_step when 'first_frame' then 'image' when 'video' then 'video' else 'voice' end) then
-    perform private.refuse(422, 'INVALID_INPUT', 'This model does not fit this step of the clip.', '{"field": "generation_type"}');
+    perform private.refuse(422, 'INVALID_INPUT', 'This type does not fit this step of the clip.', '{"field": "generation_type"}');
   end if;
   if p_made_from is not null then
     select * into source from public.clip_versions where id = p_made_from;

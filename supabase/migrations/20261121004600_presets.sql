@@ -125,7 +125,7 @@ declare
 begin
   perform private.require_approved(p_actor);
   if not exists (select 1 from public.generation_types t where t.generation_type = p_generation_type) then
-    perform private.refuse(404, 'NOT_FOUND', 'There is no such model.');
+    perform private.refuse(404, 'NOT_FOUND', 'There is no such type.');
   end if;
   -- One after the other, so that no two see the last place free.
   perform pg_advisory_xact_lock(hashtextextended('presets of ' || p_actor::text, 0));
@@ -136,7 +136,7 @@ begin
     return to_jsonb(preset) || '{"replaced": true}';
   end if;
   if (select count(*) from public.presets p where p.user_id = p_actor and p.generation_type = p_generation_type) >= most then
-    perform private.refuse(409, 'TOO_MANY_PRESETS', format('You have %s presets for this model. Delete one first.', most));
+    perform private.refuse(409, 'TOO_MANY_PRESETS', format('You have %s presets for this type. Delete one first.', most));
   end if;
   insert into public.presets (id, user_id, generation_type, name, input_params)
   values (p_preset, p_actor, p_generation_type, wanted, p_input_params)

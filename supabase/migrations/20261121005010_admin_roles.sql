@@ -37,7 +37,7 @@ declare
 begin
   perform private.require_admin_in_turn(p_actor, 'set_role');
   if p_role is null or p_role not in ('user', 'admin') then
-    perform private.refuse(422, 'INVALID_INPUT', 'A role is user or admin.', '{"field": "role"}');
+    perform private.refuse(422, 'INVALID_INPUT', 'A role is member or admin.', '{"field": "role"}');
   end if;
   if p_user = p_actor then
     perform private.refuse(409, 'OWN_ROLE', 'You cannot change your own role. Ask another admin.');

@@ -14,7 +14,7 @@ declare
 begin
   select * into known from public.generation_types where generation_type = p_type for no key update;
   if not found then
-    perform private.refuse(404, 'NOT_FOUND', 'There is no such generation type.');
+    perform private.refuse(404, 'NOT_FOUND', 'There is no such type.');
   end if;
   return known;
 end $$;

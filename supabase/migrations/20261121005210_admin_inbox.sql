@@ -37,7 +37,7 @@ begin
   select to_jsonb(w) || jsonb_build_object('prompt', left(j.prompt, 200), 'job_status', j.status) into found_event
   from public.webhook_events w left join public.generation_jobs j on j.id = w.job_id where w.id = p_event;
   if not found then
-    perform private.refuse(404, 'NOT_FOUND', 'There is no such event.');
+    perform private.refuse(404, 'NOT_FOUND', 'There is no such call.');
   end if;
   return found_event;
 end $$;
@@ -67,7 +67,7 @@ begin
   perform private.require_admin(p_actor, 'replay_fal_event');
   select * into stored from public.webhook_events where id = p_event and provider = 'fal';
   if not found then
-    perform private.refuse(404, 'NOT_FOUND', 'There is no such event of fal.ai.');
+    perform private.refuse(404, 'NOT_FOUND', 'There is no such call of fal.ai.');
   end if;
   -- An event from before its job was known is tied to it by the request.
   job := coalesce(stored.job_id,

@@ -189,7 +189,10 @@ def test_a_cap_counts_what_was_spent_and_what_is_open(books: Books) -> None:
     with books.unchanged(), refused(402, "MONTHLY_CAP") as refusal:
         books.create(user, units=Decimal("1.000001"), unit_price_usd=Decimal(1))
     assert refusal.detail == {"cap": "3.000000", "left": "1.000000"}
-    assert refusal.sentence == "This would pass your monthly limit of $3.00. $1.00 is left this month."
+    assert refusal.sentence == (
+        "This would pass your monthly cap of $3.00. $1.00 is left this month. Nothing was charged. "
+        "Ask an admin to raise it."
+    )
     books.create(user, units=Decimal(1), unit_price_usd=Decimal(1))
 
 

@@ -61,7 +61,10 @@ def test_a_refusal_names_fractions_of_a_cent_and_never_more_than_is_left(books: 
     books.create(user)
     with refused(402, "MONTHLY_CAP") as refusal:
         books.create(user, units=Decimal(3))
-    assert refusal.sentence == "This would pass your monthly limit of $0.010. $0.004 is left this month."
+    assert refusal.sentence == (
+        "This would pass your monthly cap of $0.010. $0.004 is left this month. Nothing was charged. "
+        "Ask an admin to raise it."
+    )
 
 
 @pytest.mark.parametrize(

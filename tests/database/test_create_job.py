@@ -148,7 +148,7 @@ def test_too_few_credits_are_refused(books: Books) -> None:
     with books.unchanged(), refused(402, "INSUFFICIENT_CREDITS") as refusal:
         books.create(user, quantity=3)
     assert refusal.detail == {"needed": 3, "available": 2}
-    assert refusal.sentence == "This needs 3 credits and you have 2."
+    assert refusal.sentence == "This needs 3 credits and you have 2. Nothing was charged."
 
 
 def test_too_many_open_jobs_are_refused(books: Books) -> None:
@@ -192,7 +192,10 @@ def test_a_locked_account_refuses_with_the_reason(books: Books) -> None:
     with books.unchanged(), refused(423, "ACCOUNT_LOCKED") as refusal:
         books.create(user)
     assert refusal.detail == {"reason": "Exhausted balance. Top up."}
-    assert refusal.sentence == "fal.ai has locked the team's account: Exhausted balance. Top up. Nothing was charged."
+    assert refusal.sentence == (
+        "fal.ai has locked the team's account: Exhausted balance. Top up. Nothing was charged. "
+        "Ask an admin to settle it with fal.ai."
+    )
 
 
 def test_after_the_pause_one_job_tries_the_lock(books: Books) -> None:

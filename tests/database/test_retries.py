@@ -126,7 +126,9 @@ def test_it_stops_where_the_credits_end_and_says_what_is_left(books: Books) -> N
     assert [(left["job"], left["code"]) for left in outcome["waiting"]] == [
         (str(job), "INSUFFICIENT_CREDITS") for job in jobs[2:]
     ]
-    assert {left["sentence"] for left in outcome["waiting"]} == {"This needs 1 credit and you have 0."}
+    assert {left["sentence"] for left in outcome["waiting"]} == {
+        "This needs 1 credit and you have 0. Nothing was charged."
+    }
     assert books.balance(user) == (0, 2)
     books.call("grant_credits", p_actor=books.admin, p_user=user, p_amount=1, p_reason="More", p_key="more")
     outcome = retry(books, user, *jobs[2:])

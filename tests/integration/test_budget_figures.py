@@ -63,7 +63,7 @@ def test_limits_are_set_and_felt(studio: Studio, admin: Person) -> None:
     user = studio.books.person()
     month = limits.set_monthly_cap(admin, user, "0.01")
     assert (month.cap, month.left) == (Decimal("0.01"), Decimal("0.01"))
-    with pytest.raises(LimitReached, match=r"monthly limit of \$0\.010"):
+    with pytest.raises(LimitReached, match=r"monthly cap of \$0\.010"):
         billing.get_database().call("create_job", **creation(user, units=Decimal(50)))
     assert limits.set_monthly_cap(admin, user, None).cap is None
     limits.set_block_at_zero(admin, True)

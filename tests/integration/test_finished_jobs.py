@@ -130,16 +130,16 @@ def test_what_cannot_be_paid_or_is_switched_off_is_named(atelier: Atelier) -> No
     try:
         told = retrying.carry_out(person, plan)
         assert [left.sentence for left in told.waiting] == [
-            "The price has changed: this now costs 2 credits. Nothing was charged."
+            "The price has changed: this now costs 2 credits. Nothing was charged. Look at it and press again."
         ] * 2
         told = retrying.carry_out(person, retrying.plan_retries(person, JobFilter()))
         assert (len(told.made), [left.job.id for left in told.waiting]) == (1, [broken[0].id])
-        assert told.waiting[0].sentence == "This needs 2 credits and you have 1."
+        assert told.waiting[0].sentence == "This needs 2 credits and you have 1. Nothing was charged."
         atelier.rows.execute("update generation_types set enabled = false where generation_type = %s", (SCHNELL,))
         offers.forget()
         plan = retrying.plan_retries(person, JobFilter())
         assert (plan.retries, [left.job.id for left in plan.impossible]) == ((), [broken[0].id])
-        assert plan.impossible[0].sentence == "Its model is switched off at the moment."
+        assert plan.impossible[0].sentence == "Its type is switched off at the moment."
     finally:
         atelier.rows.execute(
             "update generation_types set enabled = true, credits = 1 where generation_type = %s", (SCHNELL,)
