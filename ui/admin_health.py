@@ -56,7 +56,7 @@ def _workers(found: Health) -> list[Line]:
     alive = [worker for worker in found.workers if worker.is_alive]
     if not alive:
         return [Line("Worker", False, f"Last seen {words.exact(found.workers[0].beat_at, now, tz)}", "")]
-    since = words.ago(min(worker.started_at for worker in alive), now, tz).lower()
+    since = words.ago_within(min(worker.started_at for worker in alive), now, tz)
     heard = words.duration(now - max(worker.beat_at for worker in alive))
     state = f"{words.number(len(alive))} at work, heard of {heard} ago, started {since}"
     return [Line("Workers" if len(alive) > 1 else "Worker", True, state, "")]
@@ -72,7 +72,7 @@ def _provider(one: Provider) -> Line:
         return Line(name, False, f"In trouble since {words.exact(one.unwell_since, now, tz)}", error)
     if one.last_ok_at is None:
         return Line(name, True, "No trouble known", error)
-    return Line(name, True, f"Answered {words.ago(one.last_ok_at, now, tz).lower()}", error)
+    return Line(name, True, f"Answered {words.ago_within(one.last_ok_at, now, tz)}", error)
 
 
 def _database(found: Health) -> Line:
@@ -93,7 +93,7 @@ def posting(found: Posting, *, has_address: bool) -> Line:
         return Line("Alert address", True, "Shown here only: ALERT_WEBHOOK_URL is not set", "")
     sent = "none posted this week"
     if found.last_sent_at:
-        sent = f"last posted {words.ago(found.last_sent_at, session.now(), session.tz()).lower()}"
+        sent = f"last posted {words.ago_within(found.last_sent_at, session.now(), session.tz())}"
     if found.failed:
         return Line(
             "Alerts", False, f"{words.number(found.failed)} could not be posted, {sent}", found.last_error or ""
@@ -117,7 +117,7 @@ def _storage(found: Health) -> Line:
 
 def _chore(one: ChoreState) -> Line:
     now, tz = session.now(), session.tz()
-    done = f"Done {words.ago(one.last_ok_at, now, tz).lower()}" if one.last_ok_at else "Not done yet"
+    done = f"Done {words.ago_within(one.last_ok_at, now, tz)}" if one.last_ok_at else "Not done yet"
     if one.failures:
         return Line(one.label, False, f"{done}, failed {words.count(one.failures, 'time')} since", one.last_error or "")
     return Line(one.label, True, f"{done}, every {words.duration(one.every)}", "")

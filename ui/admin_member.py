@@ -85,7 +85,9 @@ def _facts(member: Member) -> dict[str, str]:
         "This month": f"{spent} of {words.usd(member.cap, 2)}" if member.cap is not None else f"{spent}, no cap",
         "Open jobs": words.number(member.open_jobs),
         "Signed in": words.count(member.sessions, "browser") if member.sessions else "Nowhere",
-        "Last seen": words.ago(member.last_seen_at, now, tz) if member.last_seen_at else "Never",
+        "Last seen": f"{words.ago(member.last_seen_at, now, tz)} · {words.exact(member.last_seen_at, now, tz)}"
+        if member.last_seen_at
+        else "Never",
         "Joined": words.exact(member.created_at, now, tz),
     }
     return {f":gray[{name}]": words.escape(value) for name, value in facts.items() if value}

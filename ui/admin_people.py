@@ -10,7 +10,7 @@ from core import people
 from core.models import Person, Waiting
 from core.people import Filter, Member, MemberPage
 from core.together import Read
-from ui import acting, admin_member, picking, session, words
+from ui import acting, admin_member, moments, picking, session, words
 
 _PLACE = "people"
 _PAGE, _MOST = 50, 500
@@ -92,8 +92,7 @@ def _choose_key(user_id: UUID) -> str:
 
 
 def _one(who: Waiting) -> None:
-    asked = words.ago(who.created_at, session.now(), session.tz())
-    asked = {"Just now": "just now", "Yesterday": "yesterday"}.get(asked, asked)
+    asked = words.ago_within(who.created_at, session.now(), session.tz())
     with (
         st.container(border=True, key=f"waiting-{who.user_id}"),
         st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"),
@@ -103,7 +102,7 @@ def _one(who: Waiting) -> None:
             st.checkbox(f"Choose {name}", key=_choose_key(who.user_id), label_visibility="collapsed")
             with st.container(gap=None, width="content"):
                 st.markdown(words.escape(name))
-                st.markdown(f":small[:gray[{words.email(who.email)} · asked {words.escape(asked)}]]")
+                moments.line(f"{who.email} · asked {asked}", who.created_at)
         with st.container(horizontal=True, width="content"):
             st.button(
                 "Decline",

@@ -14,7 +14,7 @@ from core.burn_down import BurnDown
 from core.models import Budget, Person
 from core.periods import Period
 from core.together import Read
-from ui import balance_dialog, charts, meter, numbers, outlook, session, words
+from ui import balance_dialog, charts, meter, moments, numbers, outlook, session, words
 
 _ZERO = Decimal(0)
 _LOOK_BACK = 90  # days; a forecast asks for four weeks, and a quiet time is not to be taken for a beginning
@@ -146,8 +146,8 @@ def _source(person: Person, overview: BudgetOverview) -> None:
     if state is not None and state.last_error:
         st.warning(f"**The balance cannot be read at fal.ai.** {words.escape(state.last_error)}")
     elif overview.team_source == "fal" and state is not None and state.last_ok_at is not None:
-        ago = words.ago(state.last_ok_at, session.now(), session.tz())
-        st.markdown(f":small[:gray[Read at fal.ai by itself, last {words.escape(ago[0].lower() + ago[1:])}.]]")
+        ago = words.ago_within(state.last_ok_at, session.now(), session.tz())
+        moments.line(f"Read at fal.ai by itself, last {ago}.", state.last_ok_at)
 
 
 def _burn(person: Person, overview: BudgetOverview, scope: Scope) -> BurnDown:

@@ -7,7 +7,7 @@ import streamlit as st
 from core import campaigns
 from core.campaigns import COVER, Campaign
 from core.models import Person
-from ui import campaign_address, campaign_words, cards, guard, session, tiles, words
+from ui import campaign_address, campaign_words, cards, guard, moments, session, tiles, words
 
 _PAGE = 24
 _SHOWN, _WHERE, _MINE, _TEXT = "campaigns-shown", "campaigns-where", "campaigns-mine", "campaigns-text"
@@ -100,7 +100,7 @@ def _card(person: Person, campaign: Campaign) -> None:
         )
         mine = campaign.owner_id == person.user_id
         about = f"{campaign_words.whose(campaign, mine)} · {words.ago(campaign.created_at, now, tz)}"
-        st.markdown(f":small[:gray[{words.escape(about)}]]")
+        moments.line(about, campaign.created_at)
         st.progress(campaign.made_steps / campaign.wanted_steps if campaign.wanted_steps else 0.0)
         going = f" · {campaign.open_jobs} in the making" if campaign.open_jobs else ""
         st.markdown(f":small[{words.escape(campaign_words.facts(campaign) + going)}]")

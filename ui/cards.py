@@ -7,7 +7,7 @@ import streamlit as st
 
 from core import jobs
 from core.models import Job
-from ui import describe, favourites, guard, selection, sentences, session, tiles, words
+from ui import describe, favourites, guard, moments, selection, sentences, session, tiles, words
 
 _TEXT_IN_CARD = 220
 
@@ -38,11 +38,10 @@ def _card(job: Job, key: str, selecting: bool) -> None:
         args=(job.id,) if selecting else (str(job.id),),
     )
     now, tz = session.now(), session.tz()
-    exact = words.exact(job.completed_at or job.created_at, now, tz)
     with st.container(
         horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", wrap=False, gap=4
     ):
-        st.html(f'<p class="meta" title="{escape(exact)}">{escape(describe.caption(job, now, tz))}</p>')
+        moments.line(describe.caption(job, now, tz), job.completed_at or job.created_at)
         favourites.on_card(job, key)
 
 

@@ -69,7 +69,7 @@ def _left(budget: Budget) -> tuple[str, str, Literal["green", "yellow", "red", "
 def _books(overview: Overview) -> tuple[str, str, Literal["red", "gray"]]:
     if overview.audited_at is None or overview.violations is None:
         return "Not audited", "audit in Operations", "gray"
-    checked = f"Checked {words.ago(overview.audited_at, session.now(), session.tz()).lower()}"
+    checked = f"Checked {words.ago_within(overview.audited_at, session.now(), session.tz())}"
     if overview.violations:
         return words.count(overview.violations, "fault"), checked, "red"
     return "In balance", checked, "gray"

@@ -1,14 +1,12 @@
 """The dialog with the prompts of before: search them, and use one again, alone or with all its settings."""
 
-from html import escape
-
 import streamlit as st
 
 from core import prompts
 from core.catalog import Offer
 from core.models import Person
 from core.prompts import UsedPrompt
-from ui import describe, filling, guard, session, words
+from ui import describe, filling, guard, moments, session, words
 
 _OPEN = "gen-history"
 _TEXT, _FAVOURITES, _SHOWN = "gen-history-text", "gen-history-favourites", "gen-history-shown"
@@ -84,8 +82,7 @@ def _row(offer: Offer, used: UsedPrompt) -> None:
             now, tz = session.now(), session.tz()
             star = "★ " if used.is_favourite else ""
             facts = f"{star}{describe.model_name(used.generation_type)} · {words.ago(used.used_at, now, tz)}"
-            exact = words.exact(used.used_at, now, tz)
-            st.html(f'<p class="meta" title="{escape(exact)}">{escape(facts)}</p>', width="content")
+            moments.line(facts, used.used_at, width="content")
             with st.container(horizontal=True, width="content", vertical_alignment="center"):
                 if st.button("Use all settings", type="tertiary", key=f"settings-{used.job_id}"):
                     filling.put_back(used.generation_type, used.inputs)

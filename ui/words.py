@@ -131,6 +131,12 @@ def ago(when: datetime, now: datetime, tz: tzinfo) -> str:
     return _DAYS[local.weekday()] if days < 7 else day(local, today)
 
 
+def ago_within(when: datetime, now: datetime, tz: tzinfo) -> str:
+    """As `ago`, within a sentence: just now, yesterday, but Tue and 20 Nov."""
+    text = ago(when, now, tz)
+    return text.lower() if text in ("Just now", "Yesterday") else text
+
+
 def duration(seconds: float | Decimal | timedelta) -> str:
     """5 s, 1 min 48 s, 2 h 5 min."""
     total = seconds.total_seconds() if isinstance(seconds, timedelta) else seconds

@@ -126,6 +126,12 @@ def test_ago_is_relative_today_and_a_day_after(back: timedelta, said: str) -> No
     assert words.ago(NOW - back, NOW, UTC) == said
 
 
+def test_ago_within_a_sentence_keeps_the_capitals_of_days_and_months() -> None:
+    backs = (timedelta(0), timedelta(minutes=2), timedelta(days=1), timedelta(days=3), timedelta(days=30))
+    said = [words.ago_within(NOW - back, NOW, UTC) for back in backs]
+    assert said == ["just now", "2 min ago", "yesterday", "Tue", "21 Oct"]
+
+
 def test_ago_goes_by_the_days_of_the_reader() -> None:
     shortly_after_midnight = datetime(2026, 11, 20, 23, 30, tzinfo=UTC)  # 00:30 in Berlin
     before = shortly_after_midnight - timedelta(hours=8)

@@ -62,6 +62,8 @@ def test_people_who_wait_are_approved_one_by_one_or_together(office: Office, ope
     app = open_page("admin")
     assert r"Lea \*\*Martin\*\*" in words_on(app)
     app.button(key=f"approve-{LEA}").click().run()
+    asked = next(html.value for html in app.html if "lea@studio.example" in html.value)
+    assert 'title="20 Nov' in asked, "the exact time when one points at it"
     assert ("approve", [LEA]) in office.calls
     assert app.button(key="approve-many").label == "Approve all 2"
     assert app.button(key="decline-many").disabled
