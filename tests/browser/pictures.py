@@ -122,7 +122,7 @@ def test_a_campaign(opened: Opened, gallery: Gallery) -> None:
     for width, dark, state in ((WIDE, False, "one"), (WIDE, True, "one, dark"), (PHONE, False, "one, phone")):
         page = opened("/campaigns", width=width, dark=dark)
         page.locator('[class*="st-key-open-campaign"] button').first.click()
-        expect(page.get_by_role("heading", name="Autumn, made by hand")).to_be_visible()
+        expect(page.get_by_role("heading", name="Winter collection")).to_be_visible()
         gallery.take(page, "Campaigns", state)
 
 
