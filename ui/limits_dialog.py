@@ -69,8 +69,8 @@ def _caps(person: Person) -> None:
 
 
 def month(member: Member) -> str:
-    """$9.57 spent this month, no limit."""
-    cap = f"limit {words.usd(member.cap, 2)}" if member.cap is not None else "no limit"
+    """$9.57 spent this month, no cap."""
+    cap = f"cap {words.usd(member.cap, 2)}" if member.cap is not None else "no cap"
     return f"{words.usd(member.spent_month, 2)} spent this month, {cap}"
 
 

@@ -144,7 +144,7 @@ def test_an_admin_enters_the_balance_and_limits_somebody(admin_page: Page, new_m
     dialog.get_by_role("spinbutton").press("Tab")
     settle(admin_page)
     admin_page.get_by_role("button", name="Set the cap").click()
-    expect(dialog).to_contain_text("limit $0.01")
+    expect(dialog).to_contain_text("cap $0.01")
 
     go(page, "/")
     page.get_by_role("textbox", name="Prompt").fill("Green hills")
