@@ -21,7 +21,7 @@ test: ## every test: unit, database, integration, browser (ARGS='-k cancel' for 
 	$(need_python)
 	@$(PYTHON) -m local.bootstrap dev
 	@$(VENV) -m local.chromium
-	@$(VENV) -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+	@$(VENV) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: ## format, lint, types, secrets in the repository, dependencies pinned and hashed
 	$(need_python)

@@ -124,7 +124,7 @@ def simulate(loads: Mapping[str, Load], site: Site, *, seconds: float = 60.0, se
             locked = clock.now
         yield _Take(cores)
         working = clock.now
-        yield chance.expovariate(1 / one.processor)
+        yield chance.expovariate(1 / one.processor) if one.processor else 0.0  # too little to be measured
         held(cores, working)
         yield _Give(cores)
         yield site.trip + (site.commit if one.commits else 0.0)

@@ -15,8 +15,9 @@ from local.environment import Stack
 from local.parts import stripe_arguments
 from local.people import ADMIN, EMAILS
 from local.ports import HOST, free_port
+from tests import leftovers
 from tests.browser.watch import Watch
-from tests.conftest import Serve, SupabaseStack
+from tests.conftest import FalSimulator, Serve, SupabaseStack
 
 RESULTS = Path(__file__).resolve().parents[2] / "test-results"
 IDLE = '[data-testid="stApp"][data-test-script-state="notRunning"]'
@@ -42,10 +43,17 @@ class Site:
 
 @pytest.fixture(scope="session")
 def site(
-    stack: Stack, stack_environment: dict[str, str], supabase_stack: SupabaseStack, serve: Serve, stack_directory: Path
+    stack: Stack,
+    stack_environment: dict[str, str],
+    supabase_stack: SupabaseStack,
+    fal: FalSimulator,
+    serve: Serve,
+    stack_directory: Path,
 ) -> Site:
     """A companion, the pages and a simulated Stripe that calls this companion, on ports of their own; the demo admin's
     address is in ADMIN_EMAILS."""
+    leftovers.park(supabase_stack.database_url)
+    leftovers.calm(fal.url)
     app, companion, stripe = free_port(), free_port(), free_port()
     companion_url, stripe_url = f"http://{HOST}:{companion}", f"http://{HOST}:{stripe}"
     till = replace(stack, ports=stack.ports | {"COMPANION_PORT": companion, "LOCAL_STRIPE_PORT": stripe})

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 import httpx
-import psycopg
 import pytest
 
 from supabase import Client, ClientOptions, create_client
+from tests import leftovers
 from tests.conftest import FalSimulator, Serve, SupabaseStack
 from tests.integration.atelier import Atelier, Companion, opened
 from tests.integration.hands import Hands
@@ -27,10 +27,8 @@ class Somebody:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _no_account_pinned(supabase_stack: SupabaseStack) -> None:
-    """Files share one database, and each has its own fal.ai: the account that one has pinned is not the next one's."""
-    with psycopg.connect(supabase_stack.database_url, autocommit=True) as connection:
-        connection.execute("update private.provider_state set account_id = null")
+def _nothing_left(supabase_stack: SupabaseStack) -> None:
+    leftovers.park(supabase_stack.database_url)
 
 
 @pytest.fixture
