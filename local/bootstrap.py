@@ -73,7 +73,8 @@ def python_packages(profile: str) -> None:
         ) from error
     pip: list[str | Path] = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]
     run(
-        [*pip, "--require-hashes", "--requirement", LOCKS[profile]],
+        # Wheels alone: a source archive would run its own program here to be installed.
+        [*pip, "--require-hashes", "--only-binary", ":all:", "--requirement", LOCKS[profile]],
         "The Python packages could not be installed. Is the package index reachable? Then try again: "
         "what was downloaded is kept.",
     )

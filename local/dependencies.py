@@ -2,9 +2,10 @@
 
     python -m local.dependencies
 
-What can be known without asking anybody: every direct dependency has its reason beside it, every package of the locks
-has one version and its hashes, nothing comes from an address, the three locks agree, and what is installed is what is
-locked. Known vulnerabilities are asked for by `make audit`, which needs the internet.
+What can be known without asking anybody: every direct dependency has its reason beside it and somebody who uses it,
+every package of the locks has one version, its hashes and a licence that we may use, nothing comes from an address,
+nothing runs when it is installed, the three locks agree, and what is installed is what is locked. Known vulnerabilities
+are a question to others: `local/advisories.py`.
 """
 
 import importlib.metadata
@@ -17,6 +18,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
+from local.dependency_use import installed_licences, licences_of, normal, npm_rules, unused_or_undeclared
 from local.paths import ROOT
 
 LOCKS: Final = ("app", "local", "dev")  # each holds what the one before it holds
@@ -44,7 +46,7 @@ def complaints(root: Path = ROOT) -> list[str]:
         ]
     found += list(_unexplained((root / "pyproject.toml").read_text(encoding="utf-8"), locks))
     npm, problems = read_npm(root / "supabase")
-    found += [f"supabase/package-lock.json: {problem}" for problem in problems]
+    found += [f"supabase/package-lock.json: {problem}" for problem in (*problems, *npm_rules(root / "supabase"))]
     counts = {name: len(versions) for name, versions in locks.items()} | {"npm": len(npm)}
     found += [f"{name}: {count} packages, {MOST[name]} at most" for name, count in counts.items() if count > MOST[name]]
     return found
@@ -120,14 +122,9 @@ def differing(versions: Versions) -> list[str]:
     ]
 
 
-def normal(name: str) -> str:
-    """PEP 503."""
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
 def main() -> int:
     versions, _ = read_lock((ROOT / "requirements" / "dev.lock").read_text(encoding="utf-8"))
-    found = complaints() + differing(versions)
+    found = [*complaints(), *unused_or_undeclared(ROOT), *differing(versions), *licences_of(installed_licences())]
     for complaint in found:
         print(complaint, file=sys.stderr)
     return 1 if found else 0

@@ -50,7 +50,11 @@ def test_a_lock_is_read_strictly(lock: str, said: str) -> None:
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """The files that say what is installed, to be changed."""
-    for name in ("pyproject.toml", "requirements", "supabase/package.json", "supabase/package-lock.json"):
+    for name in (
+        "pyproject.toml",
+        "requirements",
+        *(f"supabase/{n}" for n in ("package.json", "package-lock.json", ".npmrc")),
+    ):
         source, target = ROOT / name, tmp_path / name
         target.parent.mkdir(exist_ok=True)
         (shutil.copytree if source.is_dir() else shutil.copy)(source, target)
