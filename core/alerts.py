@@ -67,7 +67,7 @@ class Alert:
             used = f"{_usd(self.value)} of {_usd(self.limit)}"
             if self.threshold >= 100:
                 return f"{self.person} has reached this month's cap: {used} is spent."
-            return f"{self.person} has used {self.threshold}% of this month's cap: {used} is spent."
+            return f"{self.person} has reached {self.threshold}% of this month's cap: {used} is spent."
         if self.threshold == 0:
             beyond = f"; {_usd(-self.value)} was spent beyond it" if self.value < 0 else ""
             return f"The team's budget of {_usd(self.limit)} is used up{beyond}."

@@ -53,7 +53,7 @@ def sentence(alert: Alert, person: Person) -> str:
     used = f"{words.usd(alert.value)} of {words.usd(alert.limit)}"
     if alert.threshold >= 100:
         return f"**You have reached your cap for this month.** {words.escape(used)} is spent. Ask an admin for more."
-    return f"**You have used {alert.threshold}% of your cap for this month.** {words.escape(used)} is spent."
+    return f"**You have reached {alert.threshold}% of your cap for this month.** {words.escape(used)} is spent."
 
 
 def history(person: Person) -> None:

@@ -22,7 +22,7 @@ _SHOWN = 60
 _SCOPE = "budget-scope"
 _SCOPES: dict[Scope, str] = {"team": "The team's", "person": "Your own"}
 _TITLES: dict[Scope, tuple[str, str]] = {
-    "team": ("Balance and forecast", "Balance entered"),
+    "team": ("Balance and forecast", "Balance read"),
     "person": ("Your allowance and forecast", "Allowance set"),
 }
 

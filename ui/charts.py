@@ -39,7 +39,7 @@ def balance(
     ahead: Sequence[ForecastDay],
     now: datetime,
     mark: tuple[Decimal, str],
-    entry: str = "Balance entered",
+    entry: str = "Balance read",
 ) -> go.Figure:
     """What was left, the balances that were entered, and the coming days with their range; `mark` is a line and its
     name, `entry` what an entry is called."""

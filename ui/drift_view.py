@@ -1,5 +1,7 @@
 """Our sum against fal.ai's own books, for admins: per day and endpoint, and the requests that nobody here made."""
 
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
 
@@ -11,9 +13,13 @@ from core.models import Person
 from core.periods import Period
 from core.settings import get_settings
 from core.together import Read
-from ui import acting, fal_account_view, numbers, session, words
+from ui import acting, fal_account_view, numbers, pulse, session, words
 
 _PLACE = "drift"
+_ASKED = "drift-asked"
+_CHORES = ("billing", "usage")
+_WAIT = timedelta(minutes=1)
+_LOOK_SECONDS = 2
 _LONG = 10  # rows; more of them scroll
 _USD = st.column_config.NumberColumn(format="$%.3f")
 
@@ -39,6 +45,8 @@ def draw(person: Person, period: Period) -> None:
         if with_key:
             st.button("Compare now", type="tertiary", key="compare", on_click=acting.attempt, args=(_PLACE, _hurry))
     acting.outcome(_PLACE)
+    if _ASKED in st.session_state:
+        _await(person)
     if with_key:
         _compare(person, period)
     else:
@@ -46,20 +54,54 @@ def draw(person: Person, period: Period) -> None:
     fal_account_view.draw(person)
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """When the chores were hurried, and when they had last ended then: by the database's clock, which may differ."""
+
+    at: datetime
+    ends: dict[str, tuple[datetime | None, datetime | None]]
+
+
 def _hurry(person: Person) -> str:
-    known = [chores.hurry(person, name) for name in ("billing", "usage")]
+    ends = _ends(person)
+    known = [chores.hurry(person, name) for name in _CHORES]
     if not any(known):
         return "No worker runs at the moment. It is compared when one does."
-    return "fal.ai is asked within seconds. Load the page again to see what it says."
+    st.session_state[_ASKED] = _Asked(session.now(), ends)
+    return "fal.ai is asked within seconds. What it says appears here by itself."
+
+
+def _ends(person: Person) -> dict[str, tuple[datetime | None, datetime | None]]:
+    """When each of the chores last ended well and badly."""
+    known = {state.name: (state.last_ok_at, state.last_error_at) for state in chores.states(person)}
+    return {name: known.get(name, (None, None)) for name in _CHORES}
+
+
+@st.fragment
+def _await(person: Person) -> None:
+    """Looks until all chores have ended since they were hurried; then the page runs again, with what they found."""
+    asked: _Asked = st.session_state[_ASKED]
+    ends = _ends(person)
+    if all(ends[name] != asked.ends[name] for name in _CHORES):
+        del st.session_state[_ASKED]
+        st.rerun()
+    if session.now() - asked.at > _WAIT:
+        st.markdown(":small[:gray[No worker has asked fal.ai within a minute. Admin, Operations says what is wrong.]]")
+        return
+    pulse.every(_LOOK_SECONDS, "drift", idle_seconds=_LOOK_SECONDS)
+    st.markdown(":small[:gray[fal.ai is being asked. What it says appears here by itself.]]")
 
 
 def _compare(person: Person, period: Period) -> None:
     for state in chores.states(person):
-        if state.name in ("billing", "usage") and state.last_error:
+        if state.name in _CHORES and state.last_error:
             st.warning(f"**{words.escape(state.label)}: fal.ai could not be asked.** {words.escape(state.last_error)}")
     found = billing.drift(person, period)
     if not found:
-        st.markdown(":gray[No day of this period with any spend has been read at fal.ai yet.]")
+        st.markdown(
+            ":gray[No spend of this period can be compared yet: fal.ai's books are a few minutes behind, and they are "
+            "read every quarter of an hour.]"
+        )
         return
     unbilled = billing.unbilled_jobs(person, period)
     st.markdown(f":small[{summary(found, unbilled)}]")

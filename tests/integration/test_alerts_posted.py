@@ -59,7 +59,7 @@ def test_an_alert_that_is_not_taken_is_posted_again(studio: Studio, receiver: Re
     (alert,) = alerts.current(studio.as_person(user))
     assert (alert.delivery, alert.last_error) == ("sent", None)
     assert {message["text"] for message in receiver.messages} == {
-        "Somebody has used 80% of this month's cap: $9.00 of $10.00 is spent."
+        "Somebody has reached 80% of this month's cap: $9.00 of $10.00 is spent."
     }
     run(studio, "alerts")
     assert len(receiver.messages) == 3

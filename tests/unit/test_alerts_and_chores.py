@@ -41,7 +41,7 @@ def alert(kind: Any, threshold: int, value: str) -> Alert:
         ("team_balance", 10, "0.0412", "10% of the team's budget or less is left: $0.041 of $1,050.00."),
         ("team_balance", 0, "0", "The team's budget of $1,050.00 is used up."),
         ("team_balance", 0, "-0.5", "The team's budget of $1,050.00 is used up; $0.50 was spent beyond it."),
-        ("monthly_cap", 80, "840", "Mara Costa has used 80% of this month's cap: $840.00 of $1,050.00 is spent."),
+        ("monthly_cap", 80, "840", "Mara Costa has reached 80% of this month's cap: $840.00 of $1,050.00 is spent."),
         ("new_person", 0, "0", "Mara Costa has signed up and waits for approval."),
         ("monthly_cap", 100, "1051", "Mara Costa has reached this month's cap: $1,051.00 of $1,050.00 is spent."),
     ],

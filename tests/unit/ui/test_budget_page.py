@@ -3,24 +3,21 @@
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
-from uuid import uuid4
 
 import pytest
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Button
 
-from core.billing import Drift, ForeignCharge, UnbilledJob
 from core.chores import ChoreState
 from core.errors import InvalidInput
 from core.forecast import Forecast, NoForecast, forecast
 from core.models import Budget
 from core.periods import Period
 from core.series import Series
-from core.settings import load
 from tests.unit.ui import doubles, spending
 from tests.unit.ui.spending import TODAY, Spending
 from tests.unit.ui.studio import Open, Studio, words_on
-from ui import charts, drift_view, meter, numbers, outlook, shell, spend_tables, spend_view
+from ui import charts, meter, numbers, outlook, shell, spend_tables, spend_view
 
 
 @pytest.fixture
@@ -241,46 +238,3 @@ def test_a_line_of_one_day_stands_on_the_whole_day() -> None:
 def test_estimate_against_actual_in_words(money: Spending) -> None:
     report = money.report(doubles.person(), Period(TODAY, TODAY), "type")
     assert spend_tables.off(report) == r"Jobs cost **50% less** than estimated: \$1\.70 instead of \$3\.40."
-
-
-FLUX = Drift(TODAY, "fal-ai/flux", Decimal(1), Decimal(1), Decimal(0), Decimal(0), 0, doubles.NOON)
-UNBILLED = UnbilledJob(
-    uuid4(), doubles.NOON, "fal-ai/flux", "request-1", "failed", Decimal("0.025"), "estimated", is_expected=False
-)
-
-
-def test_drift_in_words() -> None:
-    more = replace(FLUX, fal=Decimal("1.42"), drift=Decimal("0.42"), foreign=Decimal("0.40"), foreign_requests=2)
-    assert drift_view.summary((FLUX,)) == "fal.ai billed exactly what was counted."
-    assert drift_view.summary((FLUX, more)) == (
-        r"fal.ai billed **\$0\.42 more** than was counted: \$0\.40 went to 2 requests that nobody made here."
-    )
-    assert drift_view.summary((replace(FLUX, drift=Decimal("-0.025")),), (UNBILLED,)) == (
-        r"fal.ai billed **\$0\.025 less** than was counted: \$0\.025 of 1 job has not been billed."
-    )
-
-
-def test_the_books_of_fal_are_compared_and_asked_anew(
-    money: Spending, open_page: Open, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert "With FAL_ADMIN_KEY set" in words_on(open_page("budget"))
-    monkeypatch.setattr(drift_view, "get_settings", lambda: load({"FAL_ADMIN_KEY": "id:secret"}))
-    money.drift = (replace(FLUX, until=doubles.NOON),)
-    money.foreign = (ForeignCharge("elsewhere-1", "fal-ai/flux", doubles.NOON, Decimal("0.4"), Decimal(16)),)
-    money.unbilled = (UNBILLED,)
-    app = open_page("budget")
-    assert "compared up to 20 Nov" in words_on(app)
-    heads = [list(table.value.columns) for table in app.dataframe]
-    assert ["When", "Endpoint", "Request", "Billed, USD", "Units"] in heads
-    assert ["Ended", "Endpoint", "Request", "Counted, USD", "Cost is", "Bill"] in heads
-    label(app, "Compare now").click().run()
-    assert [done for done in money.done if done[0] == "hurry"] == [("hurry", "billing"), ("hurry", "usage")]
-
-
-def test_the_pinned_account_is_let_go_of_by_an_admin(money: Spending, open_page: Open) -> None:
-    app = open_page("budget")
-    assert "from the account user…JkLm alone" in words_on(app)
-    label(app, "Use another account").click().run()
-    label(app, "Let go of this account").click().run()
-    assert ("forget", "user_2aBcDeFgHiJkLm") in money.done
-    assert "says which account is ours" in words_on(app)

@@ -251,7 +251,7 @@ def test_loud_alerts_are_the_lowest_of_the_team_and_the_highest_of_ones_own_cap(
     eighty, full = (doubles.alert(id=n, threshold=n, **own) for n in (80, 100))
     other = doubles.alert(id=81, threshold=100, kind="monthly_cap", user_id=uuid4(), person="Lea *Martin*")
     assert alert_banners.loud((half, quarter, tenth, eighty, full, other), me) == (tenth, full)
-    assert alert_banners.sentence(eighty, me).startswith("**You have used 80% of your cap")
+    assert alert_banners.sentence(eighty, me).startswith("**You have reached 80% of your cap")
     assert r"Lea \*Martin\* has reached" in alert_banners.sentence(other, me)
     assert "The admins have been told" in alert_banners.sentence(half, doubles.person())
 
