@@ -1,5 +1,6 @@
 """Connections, for admins: what is simulated, what works, what is missing, and trying keys out before a restart."""
 
+import re
 from datetime import timedelta
 from typing import Final, Literal
 
@@ -13,6 +14,11 @@ from ui import connection_fields, connection_restart, session, words
 _REPORT: Final = "connections-report"
 _TRIED: Final = "connections-tried"
 _FRESH: Final = timedelta(minutes=5)
+# Where keys are made and accounts are mended, as they look escaped. What a service answered stands in these sentences
+# too, and leads nowhere else.
+_PAGE: Final = re.compile(
+    r"(?<![\w.@/-])(?:fal\\\.ai/dashboard|dashboard\\\.stripe\\\.com|supabase\\\.com)(?:/[a-z]+)*"
+)
 _Color = Literal["green", "yellow", "blue", "gray", "red", "orange"]
 _STATES: Final[dict[State, tuple[str, _Color]]] = {
     "works": ("Works", "green"),
@@ -28,7 +34,6 @@ _STATES: Final[dict[State, tuple[str, _Color]]] = {
 
 def draw(person: Person) -> None:
     """Raises NotAllowed for anybody but an admin."""
-    st.space("small")
     drafted = connections.draft(connection_fields.typed())
     report = _report(person, drafted)
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
@@ -58,6 +63,13 @@ def summary(drafted: Drafted, report: Report) -> str:
     return said
 
 
+def linked(text: str) -> str:
+    """Markdown: the text as it is, with the pages of fal.ai, Stripe and Supabase as links."""
+    return _PAGE.sub(
+        lambda found: f"[{found.group()}](https://{found.group().replace(chr(92), '')})", words.escape(text)
+    )
+
+
 def _report(person: Person, drafted: Drafted) -> Report:
     """What was found on this visit; asked for again when other keys are tried."""
     known: Report | None = st.session_state.get(_REPORT)
@@ -75,7 +87,7 @@ def _forget() -> None:
 
 def _group(group: Group, drafted: Drafted, findings: tuple[Finding, ...]) -> None:
     with st.container(border=True, key=f"connection-{group.split('.')[0].split()[0].lower()}"):
-        st.markdown(f"#### {group}")
+        st.subheader(group, anchor=False)
         # One line says it all about a part that is simulated as a whole.
         for finding in findings[:1] if all(one.state == "simulated" for one in findings) else findings:
             _finding(finding)
@@ -91,6 +103,6 @@ def _finding(finding: Finding) -> None:
             st.markdown(f"**{words.escape(finding.part)}**", width="content")
             st.badge(label, color=color)
             st.markdown(f":small[{names}]" if names else "", width="content")
-        st.markdown(words.escape(f"{finding.sentence} {finding.todo}"))
+        st.markdown(linked(f"{finding.sentence} {finding.todo}"))
         if finding.asked:
             st.markdown(f":small[:gray[Asked: {words.escape(finding.asked)}]]")

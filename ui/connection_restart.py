@@ -23,7 +23,7 @@ _PLAIN: Final = ("PUBLIC_URL", "SUPABASE_URL", "ADMIN_EMAILS")
 def draw(_person: Person, drafted: Drafted, report: Report) -> None:
     found = connections.ready(drafted, report)
     with st.container(border=True, key="connection-restart"):
-        st.markdown("#### Then one restart")
+        st.subheader("Then one restart", anchor=False)
         acting.outcome(_PLACE)
         if written := st.session_state.get(_WRITTEN):
             _written(written)

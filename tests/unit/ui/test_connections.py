@@ -54,6 +54,15 @@ def on_this_machine(studio: Studio, monkeypatch: pytest.MonkeyPatch, tmp_path: P
     get_settings.cache_clear()
 
 
+def test_pages_where_keys_are_made_are_links_and_nothing_else_is() -> None:
+    assert admin_connections.linked("Make a key at fal.ai/dashboard/keys.") == (
+        r"Make a key at [fal\.ai/dashboard/keys](https://fal.ai/dashboard/keys)\."
+    )
+    assert "(https://supabase.com)" in admin_connections.linked("Make a project at supabase.com and go on.")
+    for said in ("It said: see evil-fal.ai/dashboard", "stripe.com.evil.example", "[dashboard](https://evil.example)"):
+        assert "](http" not in admin_connections.linked(said)
+
+
 def try_key(app: AppTest, value: str) -> AppTest:
     app.text_input(key="connection-FAL_KEY").input(value)
     next(button for button in app.button if button.label == "Check fal.ai").click()
