@@ -14,7 +14,6 @@ from core.models import Person
 from core.settings import get_settings
 from ui import session, words
 
-_NAMES = {"fal": "fal.ai", "stripe": "Stripe"}
 _KILO = 1024
 
 
@@ -34,6 +33,7 @@ def draw(person: Person) -> None:
     lines = [*_workers(found), *(_provider(one) for one in found.providers), _database(found), _storage(found)]
     lines.append(posting(found.posting, has_address=bool(get_settings().alert_webhook_url)))
     lines += [_chore(one) for one in chores.states(person)]
+    lines.sort(key=lambda line: line.is_well)  # what is wrong comes first
     frame = pd.DataFrame(
         {
             "Part": [words.escape(line.part) for line in lines],
@@ -65,7 +65,7 @@ def _workers(found: Health) -> list[Line]:
 def _provider(one: Provider) -> Line:
     now, tz = session.now(), session.tz()
     error = _dated(one.last_error, one.last_error_at)
-    name = _NAMES.get(one.name, one.name)
+    name = words.PROVIDERS.get(one.name, one.name)
     if one.locked_at is not None:
         return Line(name, False, f"Locked since {words.exact(one.locked_at, now, tz)}: {one.locked_reason}", error)
     if one.unwell_since is not None:
@@ -77,7 +77,8 @@ def _provider(one: Provider) -> Line:
 
 def _database(found: Health) -> Line:
     known = found.database
-    state = f"PostgreSQL {known.version}, {size(known.bytes)}, answered in {round(known.seconds * 1000)} ms"
+    took = round(known.seconds * 1000)
+    state = f"PostgreSQL {known.version}, {size(known.bytes)}, answered in {f'{took} ms' if took else 'under 1 ms'}"
     return Line("Database", True, state, _dated(known.last_error, known.last_error_at))
 
 

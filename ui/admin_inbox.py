@@ -61,9 +61,9 @@ def _filters() -> tuple[str | None, str]:
     with st.container(horizontal=True, vertical_alignment="center"):
         provider = st.selectbox(
             "From",
-            list(inbox_table.PROVIDERS),
+            list(words.PROVIDERS),
             index=None,
-            format_func=inbox_table.PROVIDERS.__getitem__,
+            format_func=words.PROVIDERS.__getitem__,
             placeholder="From anybody",
             key=_PROVIDER,
             label_visibility="collapsed",
@@ -152,10 +152,10 @@ def _facts(found: InboxDetail) -> dict[str, str]:
     """Label → words, escaped for the table's markdown."""
     now, tz, event = session.now(), session.tz(), found.event
     facts = {
-        "From": inbox_table.PROVIDERS.get(event.provider, event.provider),
+        "From": words.PROVIDERS.get(event.provider, event.provider),
         "Event": inbox_table.event_words(event.event_type),
         "Status": inbox_table.label(event.status),
-        "Verdict": (event.result or "").replace("_", " ").capitalize(),
+        "Verdict": inbox_table.result(event.result),
         "Received": words.exact(event.received_at, now, tz),
         "Done": words.exact(found.processed_at, now, tz) if found.processed_at else None,
         "Tries": words.number(event.attempts),

@@ -9,6 +9,7 @@ import streamlit as st
 from core import people
 from core.models import Person, Waiting
 from core.people import Filter, Member, MemberPage
+from core.settings import get_settings
 from core.together import Read
 from ui import acting, admin_member, moments, picking, session, words
 
@@ -82,6 +83,7 @@ def _many(user_ids: list[UUID], which: str) -> None:
         st.button(
             f"Approve {label}",
             key="approve-many",
+            help=_begins_with(),
             on_click=acting.attempt,
             args=(_PLACE, lambda person: _approve(person, user_ids)),
         )
@@ -114,9 +116,16 @@ def _one(who: Waiting) -> None:
             st.button(
                 "Approve",
                 key=f"approve-{who.user_id}",
+                help=_begins_with(),
                 on_click=acting.attempt,
                 args=(_PLACE, lambda person, user_id=who.user_id: _approve(person, [user_id])),
             )
+
+
+def _begins_with() -> str | None:
+    """What being approved gives, for whoever is about to do it."""
+    welcome = get_settings().welcome_credits
+    return f"With {words.credits(welcome)} to begin with, once." if welcome else None
 
 
 def _approve(person: Person, user_ids: list[UUID]) -> str:

@@ -1,7 +1,6 @@
 """Sales for admins: from seeing the packs to a purchase, baskets, revenue per person, how webhooks do; alerts."""
 
 from decimal import Decimal
-from typing import Literal
 
 import pandas as pd
 import streamlit as st
@@ -9,12 +8,11 @@ import streamlit as st
 from core import alerts, revenue
 from core.models import Person
 from core.revenue import WEBHOOK_TARGET, BuyerRevenue, PaymentMetrics
-from ui import numbers, session, words
+from ui import figures, numbers, session, words
 
 _DAYS = {"Last 7 days": 7, "Last 30 days": 30, "Last 90 days": 90}
 _DEFAULT = "Last 30 days"
 _PERIOD = "sales-period"
-_PROVIDERS = {"fal": "fal.ai", "stripe": "Stripe"}
 _DELIVERY = {"none": "On screen only", "waiting": "Waiting to be posted", "sent": "Posted", "failed": "Not posted"}
 
 
@@ -39,35 +37,28 @@ def draw(person: Person) -> None:
 
 def _figures(found: PaymentMetrics) -> None:
     with st.grid(4, min_column_width=150, gap="small"):
-        _metric("Packs seen", words.number(found.seen), f"by {words.count(found.seen_by, 'person', 'people')}")
-        _metric("Checkouts", words.number(found.checkouts), _rate(found.checkout_conversion, "bought"))
-        _metric("Purchases", words.number(found.purchases), _rate(found.conversion, "of views"))
-        _metric("Average basket", _euros(found.average_basket), f"{words.euros(_cents(found.gross_cents))} in all")
-        _metric("Per buyer", _euros(found.revenue_per_person), f"{words.euros(_cents(found.revenue_cents))} kept")
-        for provider, name in _PROVIDERS.items():
+        figures.metric("Packs seen", words.number(found.seen), f"by {words.count(found.seen_by, 'person', 'people')}")
+        figures.metric("Checkouts", words.number(found.checkouts), _rate(found.checkout_conversion, "bought"))
+        figures.metric("Purchases", words.number(found.purchases), _rate(found.conversion, "of views"))
+        figures.metric(
+            "Average basket", _euros(found.average_basket), f"{words.euros(_cents(found.gross_cents))} in all"
+        )
+        figures.metric(
+            "Per buyer", _euros(found.revenue_per_person), f"{words.euros(_cents(found.revenue_cents))} kept"
+        )
+        for provider, name in words.PROVIDERS.items():
             health = found.webhook(provider)
             value = "None yet" if health.rate is None else f"{(health.rate * 100).quantize(Decimal('0.1'))}%"
             note = f"{words.number(health.succeeded)} of {words.number(health.received)}"
             target = words.percent(WEBHOOK_TARGET)
             on_target = health.is_on_target
-            _metric(
-                f"{name} webhooks, 30 d",
+            figures.metric(
+                f"{name} webhooks",
                 value,
-                f"{note} · {'at' if on_target else 'below'} {target}",
+                note if on_target else f"{note} · below {target}",
                 "gray" if on_target else "red",
+                f"Calls of {name} in the last 30 days that had their effect. The goal is {target}.",
             )
-
-
-def _metric(label: str, value: str, note: str, color: Literal["gray", "red"] = "gray") -> None:
-    st.metric(
-        label,
-        words.escape(value),
-        words.escape(note),
-        delta_color=color,
-        delta_arrow="off",
-        border=True,
-        height="stretch",
-    )
 
 
 def _cents(cents: int) -> Decimal:

@@ -97,7 +97,7 @@ def _filters(person: Person) -> None:
             on_change=_from_the_top,
             width=210,
         )
-        st.date_input("When", value=[], key=_SPAN, on_change=_from_the_top, format="YYYY-MM-DD", width=230)
+        st.date_input("When", value=[], key=_SPAN, on_change=_from_the_top, format="YYYY-MM-DD", width=260)
 
 
 def _moments(span: object) -> tuple[datetime | None, datetime | None]:

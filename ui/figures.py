@@ -11,21 +11,23 @@ from ui import session, words
 
 WORKER_LATE_SECONDS = 60
 _SHOWN_VIOLATIONS = 5
-_TONES: dict[str, Literal["green", "yellow", "red", "gray"]] = {"ok": "green", "low": "yellow", "out": "red"}
+Color = Literal["green", "yellow", "red", "gray"]
+_TONES: dict[str, Color] = {"ok": "green", "low": "yellow", "out": "red"}
 
 
 def draw(person: Person, overview: Overview) -> None:
     """Running, done, spent, left, books; each answers in one glance, with words and not with colour alone."""
     with st.grid(5, min_column_width=150, gap="small"):
-        _metric("Running now", words.number(overview.running), *_running(overview))
-        _metric("Done today", words.number(overview.done_today), *_failed(overview))
-        _metric("Spent today", words.usd(overview.spent_today, 2), *against_usual(overview))
-        _metric("Left to spend", *_left(overview.budget))
-        _metric("Books", *_books(overview))
+        metric("Running now", words.number(overview.running), *_running(overview))
+        metric("Done today", words.number(overview.done_today), *_failed(overview))
+        metric("Spent today", words.usd(overview.spent_today, 2), *against_usual(overview))
+        metric("Left to spend", *_left(overview.budget))
+        metric("Books", *_books(overview))
     _trouble(person, overview)
 
 
-def _metric(label: str, value: str, note: str, color: Literal["green", "yellow", "red", "gray"]) -> None:
+def metric(label: str, value: str, note: str, color: Color = "gray", about: str | None = None) -> None:
+    """A bordered figure with a note below it; `about` says more where one points. Nothing has to be escaped."""
     st.metric(
         label,
         words.escape(value),
@@ -34,6 +36,7 @@ def _metric(label: str, value: str, note: str, color: Literal["green", "yellow",
         delta_arrow="off",
         border=True,
         height="stretch",
+        help=about,
     )
 
 
@@ -53,14 +56,14 @@ def _failed(overview: Overview) -> tuple[str, Literal["red", "gray"]]:
 def against_usual(overview: Overview) -> tuple[str, Literal["green", "yellow", "gray"]]:
     """↓ 25% vs usual, against the mean of the last days with any spend."""
     if overview.spent_usual <= 0:
-        return "nothing usual yet", "gray"
+        return "no usual day yet", "gray"
     change = int(((overview.spent_today / overview.spent_usual) - 1) * 100)
     if change == 0:
         return "as usual", "gray"
     return (f"↓ {-change}% vs usual", "green") if change < 0 else (f"↑ {change}% vs usual", "yellow")
 
 
-def _left(budget: Budget) -> tuple[str, str, Literal["green", "yellow", "red", "gray"]]:
+def _left(budget: Budget) -> tuple[str, str, Color]:
     if budget.remaining is None or budget.share is None:
         return "Not known", "enter a balance", "gray"
     return words.usd(budget.remaining, 2), f"{words.percent(budget.share)}, alert at 25%", _TONES[budget.tone]

@@ -7,9 +7,34 @@ from core.operations import InboxEvent
 from ui import session, words
 
 STATUSES = ("processed", "ignored", "failed", "dead")
-PROVIDERS = {"fal": "fal.ai", "stripe": "Stripe"}
 _COLORS = {"Processed": "green", "Ignored": "gray", "Failed": "orange", "Dead": "red"}
-_EVENTS = {"OK": "Job done", "ERROR": "Job failed"}
+_EVENTS = {
+    "OK": "Job done",
+    "ERROR": "Job failed",
+    "checkout.session.completed": "Checkout done",
+    "checkout.session.async_payment_succeeded": "Payment arrived",
+    "checkout.session.async_payment_failed": "Payment failed",
+    "checkout.session.expired": "Checkout expired",
+    "refund.created": "Refund made",
+    "refund.updated": "Refund changed",
+    "refund.failed": "Refund failed",
+    "charge.dispute.created": "Dispute opened",
+    "charge.dispute.updated": "Dispute changed",
+    "charge.dispute.closed": "Dispute closed",
+    "charge.dispute.funds_withdrawn": "Dispute took money",
+    "charge.dispute.funds_reinstated": "Dispute gave back",
+}
+_RESULTS = {
+    "granted": "Credits granted",
+    "already_granted": "Credits granted before",
+    "applied": "Credits follow",
+    "flagged": "Needs a decision, see Money",
+    "processing": "Payment on its way",
+    "expired": "Not paid in time",
+    "not_ours": "Not of this studio",
+    "unknown_payment": "Payment not known here",
+    "unknown_job": "No job with this request",
+}
 
 
 def label(status: str) -> str:
@@ -26,7 +51,7 @@ def draw(events: tuple[InboxEvent, ...]) -> tuple[InboxEvent, ...]:
     frame = pd.DataFrame(
         {
             "Received": [words.exact(event.received_at, now, tz) for event in events],
-            "From": [PROVIDERS.get(event.provider, event.provider) for event in events],
+            "From": [words.PROVIDERS.get(event.provider, event.provider) for event in events],
             "Event": [event_words(event.event_type) for event in events],
             "Status": [[label(event.status)] for event in events],
             "Tries": [event.attempts for event in events],
@@ -55,6 +80,9 @@ def draw(events: tuple[InboxEvent, ...]) -> tuple[InboxEvent, ...]:
 
 def about(event: InboxEvent) -> str:
     """What went wrong, else which job, else what came of it."""
-    if event.error:
-        return event.error
-    return words.headline(event.prompt or "") or (event.result or "").replace("_", " ") or "No job with this request"
+    return event.error or words.headline(event.prompt or "") or result(event.result) or _RESULTS["unknown_job"]
+
+
+def result(name: str | None) -> str:
+    """What applying a call did, in words; empty when nothing is known."""
+    return _RESULTS.get(name or "", (name or "").replace("_", " ").capitalize())

@@ -9,6 +9,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from core.admin.trail import TrailLine
+from core.chores import CHORES
 from ui import words
 
 _LONGEST = 60
@@ -40,7 +41,11 @@ _FIELDS: Final = {
     "unit_price_usd": "price",
 }
 _USD: Final = {"unit_price_usd", "monthly_cap_usd", "cap", "amount"}
-_VALUES: Final = {"price_source": {"synced": "fal.ai", "manual": "by hand", "documented": "the documentation"}}
+_VALUES: Final = {
+    "role": {"user": "member"},
+    "price_source": {"synced": "fal.ai", "manual": "by hand", "documented": "the documentation"},
+}
+_CHORES: Final = {chore.name: chore.label for chore in CHORES}
 
 
 def action(name: str) -> str:
@@ -56,6 +61,8 @@ def target(line: TrailLine) -> str:
         return _TARGETS[line.target]
     if line.action == "refused":
         return action(line.target)
+    if line.action == "hurry_chore" and line.target in _CHORES:
+        return _CHORES[line.target]
     if line.action == "replay_event":
         return f"Call {line.target}"
     return words.short_id(line.target) if _is_id(line.target) else line.target.capitalize()

@@ -61,6 +61,7 @@ def test_people_who_wait_are_approved_one_by_one_or_together(office: Office, ope
     )
     app = open_page("admin")
     assert r"Lea \*\*Martin\*\*" in words_on(app)
+    assert app.button(key=f"approve-{LEA}").help == "With 20 credits to begin with, once."
     app.button(key=f"approve-{LEA}").click().run()
     asked = next(html.value for html in app.html if "lea@studio.example" in html.value)
     assert 'title="20 Nov' in asked, "the exact time when one points at it"

@@ -1,5 +1,6 @@
 """Admin, Operations: stuck jobs, the inbox, health, the audit."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ from core.admin.audits import Audit, Violation
 from core.admin.replay import Replay
 from core.admin.system import Posting, Rate
 from core.errors import InsufficientCredits
+from core.stripe_events import EVENT_TYPES
 from tests.unit.ui.office import (
     NOON,
     Office,
@@ -18,7 +20,7 @@ from tests.unit.ui.office import (
     section_fixture,  # noqa: F401
 )
 from tests.unit.ui.studio import words_on
-from ui import admin_health, admin_inbox, admin_rates
+from ui import admin_health, admin_inbox, admin_rates, inbox_table
 
 
 def test_a_stuck_job_is_told_apart_and_given_up_with_a_reason(office: Office, section: Any) -> None:
@@ -54,6 +56,16 @@ def test_the_inbox_filters_by_status_and_replays_the_dead(office: Office, sectio
     assert "1 replayed: 1 processed." in [toast.value for toast in app.toast]
 
 
+def test_a_call_says_what_happened_in_words() -> None:
+    """Every event that Stripe is asked to send has words; what is not known is shown as it came."""
+    assert {inbox_table.event_words(name) for name in EVENT_TYPES}.isdisjoint(EVENT_TYPES)
+    assert inbox_table.event_words("charge.succeeded") == "charge.succeeded"
+    paid = event(provider="stripe", event_type="checkout.session.completed", prompt=None, result="granted")
+    assert inbox_table.about(paid) == "Credits granted"
+    assert inbox_table.about(replace(paid, result="no_change")) == "No change"
+    assert inbox_table.about(replace(paid, result=None)) == "No job with this request"
+
+
 def test_what_came_of_a_replay() -> None:
     again = Replay(1, "dead", None, "No job with this request.", None)
     done = Replay(2, "processed", "settled", None, None)
@@ -64,6 +76,8 @@ def test_health_says_what_is_wrong_with_which_part(section: Any) -> None:
     app = section("Operations")
     health = next(table.value for table in app.table if "Last error" in table.value)
     state = dict(zip(health["Part"], health["State"], strict=True))
+    wrong = [said.startswith(":red") for said in health["State"]]
+    assert wrong == sorted(wrong, reverse=True), "what is wrong comes first"
     assert state[r"fal\.ai"].startswith(":red[●] Locked since")
     assert state["Worker"].startswith(":green[●] 1 at work")
     assert "could not be copied" in state["Storage"]

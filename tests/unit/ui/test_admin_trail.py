@@ -22,7 +22,7 @@ def test_the_trail_is_searched(office: Office, section: Any) -> None:
     )
     app = section("Trail")
     table = app.dataframe[0].value
-    assert list(table["Change"]) == ["role user → admin", ""]
+    assert list(table["Change"]) == ["role member → admin", ""]
     assert list(table["Who"]) == ["Mara Costa", "Configuration"]
     app.session_state["trail-chosen"] = office.lines[0]
     app.run()
@@ -81,8 +81,9 @@ def test_a_change_in_words(before: Any, after: Any, said: str) -> None:
         ({"target_name": None, "target": "42", "action": "replay_event"}, "Call 42"),
         ({"target_name": None, "target": "edit_generation_type", "action": "refused"}, "Edit type"),
         ({"target_name": None, "target": "page:admin", "action": "refused"}, "Admin page"),
+        ({"target_name": None, "target": "billing", "action": "hurry_chore"}, "Confirmed costs"),
     ],
-    ids=["name", "id", "team", "nothing", "call", "function", "page"],
+    ids=["name", "id", "team", "nothing", "call", "function", "page", "chore"],
 )
 def test_whom_it_was_done_to(changes: dict[str, Any], said: str) -> None:
     assert trail_words.target(line(**changes)) == said
