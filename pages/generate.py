@@ -21,6 +21,7 @@ from ui import (
     guard,
     live,
     low_credits,
+    outcomes,
     preset_dialog,
     press,
     prompt_history,
@@ -131,7 +132,7 @@ def order(person: Person, offer: Offer, inputs: dict[str, Any], quote: Quote, fi
     try:
         split = catalog.split_jobs(offer.type.key, inputs | stand_in)
     except InvalidInput as error:
-        press.drop(error.sentence)
+        press.drop(f"{error.sentence} Nothing was sent and nothing was charged. Complete the form, then press again.")
         return
     made = form.images_per_job(offer, inputs) * len(split)
     what = f"These {words.count(made, offer.type.noun)}" if made > 1 else f"This {offer.type.noun}"
@@ -162,6 +163,7 @@ st.title("Generate", anchor=False)
 on_form: tuple[Offer, dict[str, Any]] | None = None
 enabled = {key: offer for key, offer in offers().items() if offer.enabled}
 recent = jobs.recent(person, RECENT)
+outcomes.note(person, recent)
 if enabled:
     drafts.restore(person)
     filling.apply_wanted(enabled)
@@ -174,6 +176,7 @@ else:
     st.info("No type is switched on at the moment. Ask an admin.")
 if problem := press.problem():
     cards.problem(problem)
+outcomes.draw(person)
 live.running(person, spaced=True)
 draw_recent(recent)
 draw_dialog(person, on_form)

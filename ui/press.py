@@ -10,7 +10,7 @@ import streamlit as st
 from core import jobs
 from core.errors import AtelierError, InsufficientCredits, InvalidInput
 from core.models import Job, Person
-from ui import drafts, filling, low_credits, sources
+from ui import drafts, filling, low_credits, outcomes, sources
 from ui.sources import Source
 
 _PENDING = "gen-press"
@@ -48,6 +48,7 @@ class Press:
 def clicked() -> None:
     """Callback of the button. A second click joins the first while that is under way, and for a moment after."""
     filling.forget_notes()
+    outcomes.forget()
     if monotonic() - st.session_state.get(_LAST, 0.0) > _DOUBLE_CLICK_SECONDS:
         st.session_state.setdefault(_PENDING, Press())
 

@@ -21,7 +21,7 @@ def studio(monkeypatch: pytest.MonkeyPatch) -> Studio:
     monkeypatch.setattr(offers, "offers", doubles.offers)
     monkeypatch.setattr(jobs, "submit", studio.submit)
     monkeypatch.setattr(jobs, "get", studio.get)
-    monkeypatch.setattr(jobs, "recent", lambda _person, limit=8: tuple(studio.finished[:limit]))
+    monkeypatch.setattr(jobs, "recent", studio.recent)
     monkeypatch.setattr(jobs, "list_finished", studio.list_finished)
     monkeypatch.setattr(jobs, "campaign_names", studio.campaign_names)
     monkeypatch.setattr(retrying, "plan_retries", studio.plan_retries)

@@ -76,6 +76,9 @@ class Studio:
                 return job
         raise NotFound("There is no such job.")
 
+    def recent(self, _person: Person, limit: int = 8) -> tuple[Job, ...]:
+        return tuple([job for job in self.finished if job.status == "completed"][:limit])
+
     def purchase(self, _person: Person, purchase_id: UUID) -> Purchase:
         for purchase in self.purchases:
             if purchase.id == purchase_id:

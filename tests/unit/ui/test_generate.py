@@ -59,7 +59,8 @@ def test_the_end_of_a_double_click_makes_no_second_job(studio: Studio, open_page
 def test_a_missing_prompt_is_said_and_nothing_is_sent(studio: Studio, open_page: Open) -> None:
     app = press(open_page())
     assert studio.submitted == []
-    assert "Prompt is missing" in app.error[0].value.replace("\\", "")
+    said = app.error[0].value.replace("\\", "")
+    assert said.startswith("**Prompt is missing.** Nothing was sent and nothing was charged.")
 
 
 def test_a_missing_first_frame_is_said(studio: Studio, open_page: Open) -> None:
@@ -89,6 +90,42 @@ def test_a_clear_no_of_fal_is_shown_in_its_words(studio: Studio, open_page: Open
     press(app)
     assert app.error[0].value == r"**fal\.ai refused this prompt\.** Nothing was charged\."
     assert "Running now" not in words_on(app)
+
+
+def test_a_job_that_fails_while_the_page_is_open_is_told_there_until_the_next_press(
+    studio: Studio, open_page: Open
+) -> None:
+    app = open_page()
+    app.text_area(key="gen-prompt").input("Somebody real").run()
+    press(app)
+    failed = replace(
+        studio.open.pop(), status="failed", error_message="fal.ai refused this prompt. Nothing was charged."
+    )
+    studio.finished.insert(0, failed)
+    app.run()
+    [error] = app.error
+    assert error.value == r"**fal\.ai refused this prompt\.** Nothing was charged\."
+    app.run()
+    assert len(app.error) == 1  # and stays, while the prompt is changed
+    app.button(key=f"failed-{failed.id}").click().run()
+    assert app.query_params["job"] == str(failed.id)
+    del app.query_params["job"]
+    app.session_state["gen-last-press"] = 0.0  # longer ago than a double click
+    press(app.run())
+    assert not app.error
+
+
+def test_what_is_tried_again_by_itself_or_was_cancelled_is_no_failure(studio: Studio, open_page: Open) -> None:
+    first, second = doubles.running(), doubles.running()
+    studio.open = [first, second]
+    app = open_page()
+    studio.finished = [
+        replace(first, status="failed", error_message="It broke. Nothing was charged."),
+        replace(second, status="cancelled", error_message="This was cancelled. Nothing was charged."),
+    ]
+    studio.open = [doubles.running(retried_from=first.id)]
+    app.run()
+    assert not app.error
 
 
 def test_too_few_credits_send_nothing_and_offer_the_packs_right_there(studio: Studio, open_page: Open) -> None:
