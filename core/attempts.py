@@ -5,6 +5,7 @@ an account and 100 of an address. An account waits whether it exists or not, so 
 """
 
 import hashlib
+import re
 from contextlib import suppress
 from ipaddress import IPv6Address, ip_address
 from typing import Final, Literal
@@ -13,9 +14,17 @@ from core.database import get_database
 from core.errors import DatabaseError, SignInRefused
 
 TOO_MANY: Final = "Too many tries. Wait a quarter of an hour and try again."
+# As Supabase takes them. Nothing that cannot be seen, and no letter of another script that looks like ours: an admin
+# approves people by their address.
+_ADDRESS: Final = re.compile(r"[!-?A-~]{1,64}@[!-?A-~]{1,189}")
 _PREFIX: Final = 64  # bits of an IPv6 address: what one connection gets, with all the addresses in it
 
 Kind = Literal["sign_in", "sign_up", "reset"]
+
+
+def is_email(text: str) -> bool:
+    """Whether this could be the email of an account: ASCII that can be seen, one @ in it, 254 characters at most."""
+    return _ADDRESS.fullmatch(text) is not None
 
 
 def begin(kind: Kind, email: str, address: str) -> int:

@@ -52,7 +52,7 @@ def sign_up(email: str, password: str, full_name: str, *, address: str = "") -> 
     impossible email or too many tries, DatabaseUnavailable when Supabase is away.
     """
     email, full_name = email.strip().lower(), " ".join(full_name.split())
-    if "@" not in email or len(email) > 254:
+    if not attempts.is_email(email):
         raise SignInRefused("Enter a full email address, such as you@company.com.", code="BAD_EMAIL")
     if len(password) < 10:
         raise SignInRefused("Choose a password of at least 10 characters.", code="WEAK_PASSWORD")
@@ -83,6 +83,8 @@ def sign_in(email: str, password: str, *, address: str, user_agent: str) -> Sign
     """
     email = email.strip().lower()
     attempt = attempts.begin("sign_in", email, address)
+    if not attempts.is_email(email) or not password:
+        raise SignInRefused(WRONG, code="WRONG")  # and counted: Supabase could not even decide about these
     try:
         answer = _ask(email, password)
     except DatabaseUnavailable:
@@ -163,6 +165,8 @@ def request_password_reset(email: str, *, address: str = "") -> None:
     many tries, DatabaseUnavailable."""
     email = email.strip().lower()
     attempts.begin("reset", email, address)
+    if not attempts.is_email(email):
+        return
     try:
         get_database().auth().auth.reset_password_for_email(email)
     except AuthApiError as error:

@@ -43,6 +43,25 @@ def test_guessing_a_password_ends_soon_however_many_guess_at_once(
     assert outcome(browsers(somewhere()).sign_in(bystander.email)) == "/"
 
 
+def test_what_supabase_cannot_decide_about_is_refused_and_counted(
+    atelier: Atelier, browsers: Callable[..., Browser]
+) -> None:
+    """It ends in an error there, which would be nobody's fault, and as many more tries as one likes."""
+    person = atelier.new_marketer()
+    for email, password in ((person.email, ""), (f"{uuid4().hex}@example.test\x00", WRONG)):
+        guesser = browsers(somewhere())
+        told = [outcome(guesser.sign_in(email, password)) for _ in range(11)]
+        assert told == ["WRONG"] * 10 + ["TOO_MANY"]
+
+
+def test_an_account_is_not_made_for_what_looks_like_somebody(browsers: Callable[..., Browser]) -> None:
+    """Admins approve people by their address."""
+    for email in (f"{uuid4().hex}\u200b@example.test", f"{uuid4().hex}\u0430@example.test"):
+        form = {"email": email, "password": PASSWORD, "full_name": "Some Body"}
+        assert outcome(browsers(somewhere()).post("/session/signup", **form)) == "BAD_EMAIL"
+        assert outcome(browsers(somewhere()).post("/session/forgot", email=email)) == "/?notice=reset_sent"
+
+
 def test_one_address_cannot_try_a_password_on_everybody(atelier: Atelier, browsers: Callable[..., Browser]) -> None:
     person, guesser = atelier.new_marketer(), browsers(address := somewhere())
     for number in range(2, 51):  # each from another address of the same network

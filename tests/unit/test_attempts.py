@@ -1,8 +1,8 @@
-"""Whom an address stands for when tries are counted."""
+"""Whom an address stands for when tries are counted, and what can be the email of an account."""
 
 import pytest
 
-from core.attempts import network
+from core.attempts import is_email, network
 
 
 @pytest.mark.parametrize(
@@ -19,3 +19,28 @@ from core.attempts import network
 )
 def test_an_address_counts_for_its_network(address: str, counted: str) -> None:
     assert network(address) == counted
+
+
+@pytest.mark.parametrize(
+    ("text", "may_be"),
+    [
+        ("jonas@atelier.example", True),
+        ("o'neil+studio@mail.atelier.example", True),
+        ("jonas@localhost", True),
+        ("jonas\u200b@atelier.example", False),  # looks like Jonas in the list of those who wait
+        ("jon\u0430s@atelier.example", False),  # a Cyrillic a
+        ("\uff4aonas@atelier.example", False),  # full width
+        ("jonas@atelier\u3002example", False),
+        ("jonas@atelier.example\x00", False),
+        ("jonas@atelier.example\r\nBcc: x", False),
+        ("jonas doe@atelier.example", False),
+        ("a@b@c.example", False),
+        ("jonas", False),
+        ("", False),
+        (f"{'x' * 64}@{'y' * 189}", True),
+        (f"{'x' * 65}@y.example", False),
+        (f"x@{'y' * 254}", False),
+    ],
+)
+def test_an_email_is_what_it_looks_like(text: str, may_be: bool) -> None:
+    assert is_email(text) is may_be
