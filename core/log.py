@@ -23,6 +23,9 @@ from urllib.parse import quote
 REDACTED: Final = "[redacted]"
 MAX_TEXT: Final = 4000  # characters of one value
 _MAX_DEPTH: Final = 8
+# JSON lets these through, and they are no text: some end a line for who reads the log (NEL, U+2028), some are commands
+# to a terminal (C1), some turn around what follows.
+_UNSEEN: Final = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]+")
 _context: ContextVar[Mapping[str, Any]] = ContextVar("log_context")
 
 _SECRET_NAME = re.compile(
@@ -102,7 +105,12 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info and record.exc_info[0] is not None:
             line["error_class"] = record.exc_info[0].__name__
             line["traceback"] = redact_text(self.formatException(record.exc_info))
-        return json.dumps(line, ensure_ascii=False, default=str)
+        return _UNSEEN.sub(_escaped, json.dumps(line, ensure_ascii=False, default=str))
+
+
+def _escaped(found: re.Match[str]) -> str:
+    """As JSON writes it where it must."""
+    return "".join(f"\\u{ord(character):04x}" for character in found.group())
 
 
 class EventLog:

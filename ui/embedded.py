@@ -12,8 +12,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from core import sessions
-from core.errors import AtelierError, NotSignedIn
+from core.errors import AtelierError, NotFound, NotSignedIn
+from core.media_hosts import is_media_host
 from core.models import Person
+from core.settings import get_settings
 from ui import web
 
 _STYLE = """
@@ -34,10 +36,12 @@ async def person_of(request: Request) -> Person:
 
 
 def page(title: str, body: str, style: str, scripts: tuple[str, ...], shown: str) -> HTMLResponse:
-    """A page of these scripts (names in static/) that may load `shown`, an http(s) address, and nothing else.
+    """A page of these scripts (names in static/) that may load `shown`, a file of ours or fal.ai's, and nothing else.
 
     `body` is HTML in which every value has been escaped.
     """
+    if not may_show(shown):
+        return refusal(NotFound("This file is at an address that cannot be shown here."))
     parts = urlsplit(shown)
     origin = f"{parts.scheme}://{parts.netloc}"
     policy = (
@@ -52,6 +56,13 @@ def page(title: str, body: str, style: str, scripts: tuple[str, ...], shown: str
         200,
         policy,
     )
+
+
+def may_show(address: str) -> bool:
+    """Whether this is a file of ours or of fal.ai's. Results and inputs name addresses: with any other one somebody
+    else would decide whom a browser asks, and what stands in the policy of the page."""
+    storage = get_settings().supabase_url.rstrip("/")
+    return is_media_host(address) or bool(storage and address.startswith(f"{storage}/"))
 
 
 def refusal(error: AtelierError, status: int = 404) -> HTMLResponse:

@@ -35,7 +35,7 @@ def text_of(job: Job) -> str:
 
 def draw(job: Job) -> None:
     """The words, with the recording when their times are known."""
-    if subtitles.cues_of(job.result_data) and describe.is_web(_recording(job)):
+    if subtitles.cues_of(job.result_data) and embedded.may_show(_recording(job)):
         text = text_of(job)
         lines = 2 + text.count("\n") + len(text) // _LINE
         height = min(_TALLEST, _PLAYER + lines * _LINE_HEIGHT)

@@ -81,6 +81,7 @@ def configured(directory: Path, http_port: int, tls_port: int, app: int, compani
         "listen 443 ssl;": f"listen {HOST}:{tls_port} ssl;",
         "127.0.0.1:8600": f"{HOST}:{companion}",
         "127.0.0.1:8501": f"{HOST}:{app}",
+        "/var/log/nginx/atelier.log": str(directory / "access.log"),
     }.items():
         assert old in text, old
         text = text.replace(old, new)
@@ -103,6 +104,7 @@ class Proxy:
     http: str
     https: str
     chain: Path
+    log: Path
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +129,12 @@ def proxy(site: Site, serve: Serve, stack_directory: Path, tmp_path_factory: pyt
     checked = subprocess.run([program, "-t", "-c", main], capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stderr
     process = subprocess.Popen([program, "-c", main], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    found = Proxy(f"http://localhost:{http_port}", f"https://localhost:{tls_port}", directory / "chain.pem")
+    found = Proxy(
+        f"http://localhost:{http_port}",
+        f"https://localhost:{tls_port}",
+        directory / "chain.pem",
+        directory / "access.log",
+    )
     try:
         with client(found) as calls:
             deadline = time.monotonic() + SECONDS
@@ -230,6 +237,22 @@ def test_webhooks_arrive_byte_for_byte(proxy: Proxy, site: Site) -> None:
         assert fal.status_code == 401
         huge = calls.post(url, content=b" " * 10_000_000, headers={"Content-Type": "application/json"})
         assert huge.status_code == 413
+
+
+def test_what_is_secret_in_an_address_is_in_no_log(proxy: Proxy) -> None:
+    """The token of a webhook, the code of single sign-on, what somebody looks for: they stand in the query."""
+    secret = uuid4().hex
+    with client(proxy) as calls:
+        calls.post(f"{proxy.https}/webhooks/fal?job={uuid4()}&token={secret}", content=b"{}")
+        calls.get(f"{proxy.https}/session/sso/callback?code={secret}&state={secret}", headers={"Referer": f"x{secret}"})
+        calls.get(f"{proxy.http}/jobs?text={secret}")
+        calls.get(f"{proxy.https}/last")
+    deadline = time.monotonic() + SECONDS
+    while '"GET /last' not in (told := proxy.log.read_text(encoding="utf-8")):
+        assert time.monotonic() < deadline, told
+        time.sleep(0.05)
+    assert '"POST /webhooks/fal HTTP/1.1" 401' in told
+    assert secret not in told + (proxy.log.parent / "error.log").read_text(encoding="utf-8")
 
 
 def test_the_visitors_address_is_believed_from_the_proxy_only(proxy: Proxy, site: Site) -> None:

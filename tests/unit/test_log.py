@@ -55,6 +55,15 @@ def test_a_line_break_in_a_value_does_not_break_the_line(lines: io.StringIO) -> 
     assert written(lines)[0]["prompt"] == "one\ntwo\r\n{}"
 
 
+def test_what_somebody_wrote_is_no_command_to_who_reads_the_log(lines: io.StringIO) -> None:
+    """Other ends of lines would let a prompt write a line of its own, and a terminal obeys more than ESC."""
+    text = "one\x85two\u2028three\u2029\x1b[2J\x9b2J\x7f\x00\u202egnorw\u2066\u200f"
+    get_logger("x").warning("odd", prompt=text, **{f"name{text}": 1})
+    (line,) = written(lines)  # by str.splitlines, which knows them all
+    assert line["prompt"] == text
+    assert lines.getvalue().rstrip("\n").isprintable()
+
+
 def test_context_is_added_and_taken_away(lines: io.StringIO) -> None:
     log = get_logger("x")
     with log_context(job_id="j", request_id="r"):

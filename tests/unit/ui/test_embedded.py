@@ -16,10 +16,11 @@ from core import inputs, jobs, media, sessions, zips
 from core.campaigns import Export
 from core.errors import InvalidInput, NotFound
 from core.models import Job, Person
+from core.settings import load
 from tests.unit.ui import doubles
-from ui import archives, model_viewer, transcript, web
+from ui import archives, embedded, model_viewer, transcript, web
 
-MODEL = doubles.output(media_type="model/gltf-binary", url="https://files.example/1.glb?token=a&b=1")
+MODEL = doubles.output(media_type="model/gltf-binary", url="https://v3.fal.media/1.glb?token=a&b=1")
 TOLD = doubles.job(
     generation_type="transcribe_whisper",
     input_params={"audio_url": "https://v3.fal.media/in.wav"},
@@ -91,15 +92,15 @@ def test_a_model_may_load_itself_and_nothing_else(world: World) -> None:
     assert world.person
     answer = get(f"/view/model/{MODEL.id}")
     assert answer.status_code == 200
-    assert 'src="https://files.example/1.glb?token=a&amp;b=1"' in answer.text
+    assert 'src="https://v3.fal.media/1.glb?token=a&amp;b=1"' in answer.text
     policy = dict(part.strip().split(" ", 1) for part in answer.headers["content-security-policy"].split(";"))
     assert policy["default-src"] == "'none'"
     assert policy["script-src"] == "'self'"
-    assert policy["connect-src"] == "https://files.example blob: data:"
+    assert policy["connect-src"] == "https://v3.fal.media blob: data:"
     assert policy["frame-ancestors"] == "'self'"
     assert answer.headers["cache-control"] == "private, no-store"
     assert answer.headers["x-frame-options"] == "SAMEORIGIN"
-    assert "http" not in answer.text.replace("https://files.example", "")
+    assert "http" not in answer.text.replace("https://v3.fal.media", "")
 
 
 @pytest.mark.parametrize("path", [f"/view/model/{UNKNOWN}", f"/view/transcript/{UNKNOWN}"])
@@ -112,6 +113,42 @@ def test_only_models_are_shown_as_models(world: World) -> None:
     world.row = {**world.row, "media_type": "image/svg+xml"}
     assert get(f"/view/model/{MODEL.id}").status_code == 404
     world.row, world.output = {**world.row, "media_type": MODEL.media_type}, replace(MODEL, url="javascript:1")
+    assert get(f"/view/model/{MODEL.id}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://files.example/1.glb",
+        "https://v3.fal.media.evil.test/1.glb",
+        "https://v3.fal.media;sandbox/1.glb",
+        "https://x.test;script-src-elem/1.glb",
+        "https://v3.fal.media@evil.test/1.glb",
+        "https://x *; script-src-elem */1.glb",
+        "http://[::1/1.glb",
+    ],
+)
+def test_nobody_else_is_asked_for_a_file_and_nobody_writes_the_policy(world: World, address: str) -> None:
+    """A colleague chooses the recording of a transcript, fal.ai says where a model is."""
+    honest = get(f"/view/model/{MODEL.id}").headers["content-security-policy"]
+    world.output = replace(MODEL, url=address)
+    world.job = replace(TOLD, input_params={"audio_url": address})
+    for path in (f"/view/model/{MODEL.id}", f"/view/transcript/{TOLD.id}"):
+        answer = get(path)
+        assert answer.status_code == 404
+        assert address not in answer.text
+        policy = answer.headers["content-security-policy"]
+        assert "script-src" not in policy
+        assert {rule.split()[0] for rule in policy.split(";")} < {rule.split()[0] for rule in honest.split(";")}
+
+
+def test_our_own_copy_is_shown(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = load({"SUPABASE_URL": "https://project.supabase.test/"})
+    monkeypatch.setattr(embedded, "get_settings", lambda: settings)
+    world.output = replace(MODEL, url="https://project.supabase.test/storage/v1/object/sign/media/1.glb?token=x")
+    policy = get(f"/view/model/{MODEL.id}").headers["content-security-policy"]
+    assert "connect-src https://project.supabase.test blob: data:" in policy
+    world.output = replace(MODEL, url="https://project.supabase.test.evil.test/storage/v1/object/1.glb")
     assert get(f"/view/model/{MODEL.id}").status_code == 404
 
 
