@@ -5,7 +5,7 @@ messages using incoming webhooks"; `text` is understood by Mattermost, Discord's
 """
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Literal
@@ -17,6 +17,7 @@ from core.budget import optional_money
 from core.database import get_database, money
 from core.log import get_logger
 from core.models import Person
+from core.rows import moment
 from core.settings import get_settings
 
 log = get_logger(__name__)
@@ -140,7 +141,7 @@ def alert_of(row: dict[str, Any]) -> Alert:
         person=row["person"],
         limit=money(row["limit_usd"]),
         value=money(row["value_usd"]),
-        raised_at=datetime.fromisoformat(row["raised_at"]).astimezone(UTC),
+        raised_at=moment(row["raised_at"]),
         delivery=row["delivery"],
         last_error=row["last_error"],
         is_current=row.get("is_current", True),

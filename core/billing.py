@@ -21,6 +21,7 @@ from core.fal_account import get_account
 from core.log import get_logger
 from core.models import CostSource, JobStatus, Person
 from core.periods import Period
+from core.rows import moment
 
 log = get_logger(__name__)
 
@@ -137,8 +138,8 @@ def drift(person: Person, period: Period) -> tuple[Drift, ...]:
             drift=money(row["drift"]),
             foreign=money(row["foreign"]),
             foreign_requests=row["foreign_requests"],
-            read_at=_moment(row["read_at"]),
-            until=_moment(row["until"]) if row["until"] else None,
+            read_at=moment(row["read_at"]),
+            until=moment(row["until"]) if row["until"] else None,
         )
         for row in rows
     )
@@ -153,7 +154,7 @@ def foreign_charges(person: Person, period: Period, limit: int = 200) -> tuple[F
         ForeignCharge(
             request_id=row["request_id"],
             endpoint=row["endpoint"],
-            charged_at=_moment(row["charged_at"]),
+            charged_at=moment(row["charged_at"]),
             usd=money(row["usd"]),
             units=optional_money(row["units"]),
         )
@@ -169,7 +170,7 @@ def unbilled_jobs(person: Person, period: Period, limit: int = 200) -> tuple[Unb
     return tuple(
         UnbilledJob(
             job_id=UUID(row["job_id"]),
-            ended_at=_moment(row["ended_at"]),
+            ended_at=moment(row["ended_at"]),
             endpoint=row["endpoint"],
             request_id=row["request_id"],
             status=row["status"],
@@ -219,7 +220,3 @@ def _chunks(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
 def _in_dollars(currency: str) -> None:
     if currency != "USD":
         raise FalUnavailable(f"fal.ai tells amounts in {currency}; Atelier keeps its books in USD.")
-
-
-def _moment(value: str) -> datetime:
-    return datetime.fromisoformat(value).astimezone(UTC)

@@ -1,13 +1,14 @@
 """Balances: the team's at fal.ai, one's own allowance, what was spent since and what is left. USD, as Decimal."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Literal
 
 from core.database import get_database, money
 from core.errors import InvalidInput
 from core.models import Budget, Person
+from core.rows import moment
 
 Scope = Literal["team", "person"]
 Source = Literal["manual", "fal"]
@@ -56,7 +57,7 @@ def budget_of(state: dict[str, Any]) -> Budget:
     return Budget(
         spent=money(state["spent"]),
         amount=money(state["amount"]),
-        taken_at=_moment(state["taken_at"]),
+        taken_at=moment(state["taken_at"]),
         remaining=money(state["remaining"]),
         scope=state.get("scope"),
     )
@@ -75,7 +76,7 @@ def overview(person: Person) -> BudgetOverview:
         header=budget_of(state["header"]),
         team=budget_of(team) if team else None,
         team_source=team["source"] if team else None,
-        team_read_at=_moment(team["read_at"]) if team else None,
+        team_read_at=moment(team["read_at"]) if team else None,
         own=budget_of(own) if own else None,
         month=month_of(state["month"]),
         timezone=state["timezone"],
@@ -115,7 +116,7 @@ def entries(person: Person, scope: Scope = "team", limit: int = 20) -> tuple[Bal
     rows = get_database().call("balance_entries", p_actor=person.user_id, p_scope=scope, p_limit=limit)
     return tuple(
         BalanceEntry(
-            created_at=_moment(row["created_at"]),
+            created_at=moment(row["created_at"]),
             amount=optional_money(row["amount"]),
             source=row["source"],
             actor_name=row["actor_name"],
@@ -148,7 +149,3 @@ def parse_amount(amount: Decimal | str) -> Decimal:
     if not value.is_finite():
         raise InvalidInput("Enter an amount in dollars, such as 50.00.", field="amount")
     return value
-
-
-def _moment(value: str) -> datetime:
-    return datetime.fromisoformat(value).astimezone(UTC)

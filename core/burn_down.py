@@ -1,13 +1,14 @@
 """How a balance went down day by day, read from the snapshots and the rollup. USD, Decimal throughout."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
 
 from core.budget import Scope, Source, optional_money
 from core.database import get_database, money
 from core.models import Person
 from core.periods import Period
+from core.rows import moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +48,6 @@ def burn_down(person: Person, period: Period, scope: Scope = "team") -> BurnDown
             for row in found["days"]
         ),
         balances=tuple(
-            BalanceMark(_moment(row["at"]), optional_money(row["amount"]), row["source"]) for row in found["balances"]
+            BalanceMark(moment(row["at"]), optional_money(row["amount"]), row["source"]) for row in found["balances"]
         ),
     )
-
-
-def _moment(value: str) -> datetime:
-    return datetime.fromisoformat(value).astimezone(UTC)

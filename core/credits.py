@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final, Literal
 from uuid import UUID
 
 from core.database import fetch, get_database
 from core.models import CreditEntry, Person
-from core.rows import when
+from core.rows import moment, when
 
 Group = Literal["all", "jobs", "purchases", "admins"]
 # Every kind of entry is in exactly one group.
@@ -115,7 +115,7 @@ def _filtered(query: Any, group: Group, since: datetime | None) -> Any:
 def _line(row: dict[str, Any]) -> CreditLine:
     return CreditLine(
         id=row["id"],
-        at=datetime.fromisoformat(row["created_at"]).astimezone(UTC),
+        at=moment(row["created_at"]),
         kind=row["kind"],
         amount=row["amount"],
         change=row["change"],
@@ -139,7 +139,7 @@ def _line(row: dict[str, Any]) -> CreditLine:
 def _entry(row: dict[str, Any]) -> CreditEntry:
     return CreditEntry(
         id=row["id"],
-        created_at=datetime.fromisoformat(row["created_at"]).astimezone(UTC),
+        created_at=moment(row["created_at"]),
         kind=row["kind"],
         amount=row["amount"],
         available_change=row["available_change"],

@@ -1,13 +1,14 @@
 """Payments that an admin has to look at: not what was ordered, or for a checkout session that we did not make."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from core.admin.calls import as_admin
 from core.models import Person
+from core.rows import moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ def _flagged(row: dict[str, Any]) -> FlaggedPayment:
     return FlaggedPayment(
         order_id=UUID(row["purchase_id"]) if row["purchase_id"] else None,
         event_id=row["event_id"],
-        flagged_at=datetime.fromisoformat(row["flagged_at"]).astimezone(UTC),
+        flagged_at=moment(row["flagged_at"]),
         problem=row["problem"],
         email=row["email"],
         credits=row["credits"],

@@ -1,7 +1,7 @@
 """What admins see of the running of it: the overview, the webhook inbox, what the last audit of the books found."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -10,7 +10,7 @@ from core.admin.calls import as_admin
 from core.budget import budget_of
 from core.database import money
 from core.models import Budget, Person
-from core.rows import when
+from core.rows import moment, when
 
 SEARCH_DAYS = 30
 
@@ -148,7 +148,7 @@ def audit(person: Person) -> tuple[str, ...]:
 def _event(row: dict[str, Any]) -> InboxEvent:
     return InboxEvent(
         id=row["id"],
-        received_at=datetime.fromisoformat(row["received_at"]).astimezone(UTC),
+        received_at=moment(row["received_at"]),
         provider=row["provider"],
         event_type=row["event_type"],
         status=row["status"],

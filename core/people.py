@@ -6,7 +6,7 @@ All of them raise NotAllowed for anybody but an admin; a refused try is in the t
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
 from uuid import UUID
@@ -18,7 +18,7 @@ from core.admin.calls import as_admin, only_admins
 from core.database import fetch, get_database, money
 from core.log import get_logger
 from core.models import Person, Role, Waiting
-from core.rows import when
+from core.rows import moment, when
 from core.sealing import unseal
 from core.sessions import PURPOSE
 from core.settings import get_settings
@@ -120,7 +120,7 @@ def waiting(person: Person, limit: int = 100) -> tuple[Waiting, ...]:
             user_id=UUID(row["user_id"]),
             email=row["email"],
             full_name=row["full_name"],
-            created_at=datetime.fromisoformat(row["created_at"]).astimezone(UTC),
+            created_at=moment(row["created_at"]),
         )
         for row in fetch(query, "profiles")
     )
@@ -221,7 +221,7 @@ def _member(row: dict[str, Any]) -> Member:
         held=row["held"],
         open_jobs=row["open_jobs"],
         sessions=row["sessions"],
-        created_at=datetime.fromisoformat(row["created_at"]).astimezone(UTC),
+        created_at=moment(row["created_at"]),
         last_seen_at=when(row["last_seen_at"]),
         approved_at=when(row["approved_at"]),
         approved_by=row["approved_by"],

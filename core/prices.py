@@ -5,7 +5,7 @@ The pricing API tells one number per endpoint; where the real price has tiers, t
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 
 from core import offers
@@ -16,6 +16,7 @@ from core.fal.platform import Price
 from core.fal_account import get_account
 from core.log import get_logger
 from core.models import Person
+from core.rows import moment
 
 log = get_logger(__name__)
 
@@ -76,7 +77,7 @@ def history(person: Person, limit: int = 50) -> tuple[PriceChange, ...]:
     rows = get_database().call("price_history", p_actor=person.user_id, p_limit=limit)
     return tuple(
         PriceChange(
-            created_at=datetime.fromisoformat(row["created_at"]).astimezone(UTC),
+            created_at=moment(row["created_at"]),
             generation_type=row["generation_type"],
             label=row["label"],
             unit=row["unit"],

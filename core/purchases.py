@@ -1,7 +1,7 @@
 """Purchases as the database has them: a person's own, and all of them for admins."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, Literal
 from uuid import UUID
@@ -11,7 +11,7 @@ from core.database import fetch, get_database
 from core.errors import NotFound
 from core.keyset import Place, newest_first
 from core.models import Person
-from core.rows import when
+from core.rows import moment, when
 from core.settings import get_settings
 
 PurchaseStatus = Literal[
@@ -99,7 +99,7 @@ def purchase_of(row: dict[str, Any]) -> Purchase:
         taken_credits=row["taken_credits"],
         frozen_credits=row["frozen_credits"],
         flagged_reason=row["flagged_reason"],
-        created_at=datetime.fromisoformat(row["created_at"]).astimezone(UTC),
+        created_at=moment(row["created_at"]),
         email=(row.get("profiles") or {}).get("email"),
     )
 

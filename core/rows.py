@@ -11,9 +11,14 @@ from core.models import Job, JobEvent, Output
 JOB_COLUMNS = "*,job_outputs(*)"
 
 
-def when(value: str | None) -> datetime | None:
+def moment(value: str) -> datetime:
     """A timestamptz of the API as an aware UTC moment."""
-    return datetime.fromisoformat(value).astimezone(UTC) if value else None
+    return datetime.fromisoformat(value).astimezone(UTC)
+
+
+def when(value: str | None) -> datetime | None:
+    """The same, for one that may be missing."""
+    return moment(value) if value else None
 
 
 def output_of(row: dict[str, Any], url: str | None) -> Output:
@@ -61,7 +66,7 @@ def job_of(row: dict[str, Any], outputs: tuple[Output, ...] = ()) -> Job:
         clip_step=row["clip_step"],
         is_late=row["is_late"],
         cancel_requested_at=when(row["cancel_requested_at"]),
-        created_at=datetime.fromisoformat(row["created_at"]).astimezone(UTC),
+        created_at=moment(row["created_at"]),
         submit_attempted_at=when(row["submit_attempted_at"]),
         submitted_at=when(row["submitted_at"]),
         started_at=when(row["started_at"]),
@@ -76,7 +81,7 @@ def job_of(row: dict[str, Any], outputs: tuple[Output, ...] = ()) -> Job:
 def event_of(row: dict[str, Any]) -> JobEvent:
     """One line of a job's story from a row of `generation_logs`."""
     return JobEvent(
-        happened_at=datetime.fromisoformat(row["created_at"]).astimezone(UTC),
+        happened_at=moment(row["created_at"]),
         event=row["event"],
         message=row["message"],
         by=row["source"],

@@ -4,7 +4,7 @@ A person sees their own spend, an admin everybody's; SQL decides by the acting p
 """
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Literal
 from uuid import UUID
@@ -13,6 +13,7 @@ from core.budget import optional_money
 from core.database import get_database, money
 from core.models import Person
 from core.periods import Period
+from core.rows import moment
 
 By = Literal["type", "person", "campaign"]
 
@@ -194,7 +195,7 @@ def _failures(found: dict[str, Any]) -> CostlyFailures:
         jobs=tuple(
             CostlyFailure(
                 job_id=UUID(row["job_id"]),
-                ended_at=_moment(row["ended_at"]),
+                ended_at=moment(row["ended_at"]),
                 person=row["person"],
                 generation_type=row["generation_type"],
                 status=row["status"],
@@ -207,7 +208,3 @@ def _failures(found: dict[str, Any]) -> CostlyFailures:
             for row in found["jobs"]
         ),
     )
-
-
-def _moment(value: str) -> datetime:
-    return datetime.fromisoformat(value).astimezone(UTC)

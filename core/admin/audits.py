@@ -1,7 +1,7 @@
 """The audit of the books: run hourly by a worker or on a button, kept, and shown from what was kept."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -10,6 +10,7 @@ from core.admin.calls import as_admin
 from core.database import Database
 from core.log import get_logger
 from core.models import Person
+from core.rows import moment
 from core.settings import get_settings
 
 log = get_logger(__name__)
@@ -69,8 +70,8 @@ def _told(row: dict[str, Any]) -> Audit:
 
 def _audit(row: dict[str, Any]) -> Audit:
     return Audit(
-        started_at=datetime.fromisoformat(row["started_at"]).astimezone(UTC),
-        ended_at=datetime.fromisoformat(row["ended_at"]).astimezone(UTC),
+        started_at=moment(row["started_at"]),
+        ended_at=moment(row["ended_at"]),
         by=row["actor_name"],
         count=row["violation_count"],
         violations=tuple(Violation(each["rule"], each["subject"], each["problem"]) for each in row["violations"]),

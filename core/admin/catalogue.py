@@ -5,7 +5,7 @@ Jobs keep the price they were made at. Other processes see a change within the h
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -15,7 +15,7 @@ from core.budget import parse_amount
 from core.database import fetch, get_database, money
 from core.errors import AtelierError, InvalidInput, NotFound
 from core.models import Person
-from core.rows import when
+from core.rows import moment, when
 
 FILES = ("image", "images", "audio")
 LARGEST_PRICE = 1000  # USD per unit, not included
@@ -111,7 +111,7 @@ def history(person: Person, generation_type: str | None = None, limit: int = 50)
     rows = as_admin(person, "catalogue_history", p_type=generation_type, p_limit=limit)
     return tuple(
         CatalogueChange(
-            created_at=datetime.fromisoformat(row["created_at"]).astimezone(UTC),
+            created_at=moment(row["created_at"]),
             generation_type=row["generation_type"],
             label=row["label"],
             action=row["action"],
@@ -175,6 +175,6 @@ def _type(row: dict[str, Any]) -> CatalogueType:
         estimated_seconds=row["estimated_seconds"],
         default_params=row["default_params"],
         enabled=row["enabled"],
-        updated_at=datetime.fromisoformat(row["updated_at"]).astimezone(UTC),
+        updated_at=moment(row["updated_at"]),
         problem=problem,
     )

@@ -4,7 +4,7 @@ All functions raise NotAllowed for anybody but an admin.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
@@ -15,7 +15,7 @@ from core.errors import FalError, NotFound
 from core.log import get_logger
 from core.models import OPEN_STATUSES, Job, Person
 from core.reconcile import ask_to_cancel, look_at
-from core.rows import job_of, when
+from core.rows import job_of, moment, when
 from core.sending import get_queue
 
 log = get_logger(__name__)
@@ -88,8 +88,7 @@ def open_jobs(
     """Open jobs, stuck ones first, then the oldest; 500 at most."""
     found = as_admin(person, "open_jobs", p_state=state, p_only_stuck=only_stuck, p_user=user_id, p_limit=limit)
     states = {
-        name: StateCount(row["count"], row["stuck"], datetime.fromisoformat(row["oldest"]).astimezone(UTC))
-        for name, row in found["states"].items()
+        name: StateCount(row["count"], row["stuck"], moment(row["oldest"])) for name, row in found["states"].items()
     }
     return OpenJobs(states, tuple(_open_job(row) for row in found["jobs"]))
 
@@ -164,14 +163,14 @@ def _open_job(row: dict[str, Any]) -> OpenJob:
         state=row["state"],
         stuck=tuple(row["stuck"]),
         prompt=row["prompt"],
-        created_at=datetime.fromisoformat(row["created_at"]).astimezone(UTC),
+        created_at=moment(row["created_at"]),
         age_seconds=row["age_seconds"],
         expected_seconds=row["expected_seconds"],
         submitted_at=when(row["submitted_at"]),
         fal_request_id=row["fal_request_id"],
         check_count=row["check_count"],
         checked_at=when(row["checked_at"]),
-        next_check_at=datetime.fromisoformat(row["next_check_at"]).astimezone(UTC),
+        next_check_at=moment(row["next_check_at"]),
         give_up_at=when(row["give_up_at"]),
         cancel_requested_at=when(row["cancel_requested_at"]),
         lease_owner=row["lease_owner"],

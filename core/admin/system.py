@@ -4,7 +4,7 @@ All functions raise NotAllowed for anybody but an admin.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from time import perf_counter
 from typing import Any
 from uuid import UUID
@@ -12,7 +12,7 @@ from uuid import UUID
 from core.admin.calls import as_admin
 from core.database import get_database
 from core.models import Person
-from core.rows import when
+from core.rows import moment, when
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ def health(person: Person) -> Health:
     storage, database, posting = found["storage"], found["database"], found["alerts"]
     return Health(
         workers=tuple(
-            Worker(row["worker"], _moment(row["started_at"]), _moment(row["beat_at"]), row["is_alive"])
+            Worker(row["worker"], moment(row["started_at"]), moment(row["beat_at"]), row["is_alive"])
             for row in found["workers"]
         ),
         providers=tuple(_provider(row) for row in found["providers"]),
@@ -136,7 +136,7 @@ def rates(person: Person, hours: int = 24) -> tuple[Rate, ...]:
     """Webhook calls per hour and provider, oldest first, hours without any included; 90 days at most."""
     return tuple(
         Rate(
-            hour=_moment(row["hour"]),
+            hour=moment(row["hour"]),
             provider=row["provider"],
             received=row["received"],
             verified=row["verified"],
@@ -150,7 +150,7 @@ def rates(person: Person, hours: int = 24) -> tuple[Rate, ...]:
 def failures(person: Person, hours: int = 24) -> tuple[Failures, ...]:
     """Why jobs failed in the last hours, the most frequent reason first."""
     return tuple(
-        Failures(row["error_type"], row["count"], _moment(row["last_at"]), UUID(row["last_job"]), row["last_message"])
+        Failures(row["error_type"], row["count"], moment(row["last_at"]), UUID(row["last_job"]), row["last_message"])
         for row in as_admin(person, "failure_reasons", p_hours=hours)
     )
 
@@ -171,7 +171,3 @@ def _provider(row: dict[str, Any]) -> Provider:
         last_error=row["last_error"],
         last_error_at=when(row["last_error_at"]),
     )
-
-
-def _moment(value: str) -> datetime:
-    return datetime.fromisoformat(value).astimezone(UTC)

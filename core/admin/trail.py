@@ -6,13 +6,14 @@ All functions raise NotAllowed for anybody but an admin.
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 from core.admin.calls import as_admin
 from core.csv_file import csv_file
 from core.models import Person
+from core.rows import moment
 
 MOST_EXPORTED: Final = 50_000  # lines
 _EXPORT_PAGE: Final = 499
@@ -133,7 +134,7 @@ def _json(value: Any) -> str | None:
 def _line(row: dict[str, Any]) -> TrailLine:
     return TrailLine(
         id=row["id"],
-        created_at=datetime.fromisoformat(row["created_at"]).astimezone(UTC),
+        created_at=moment(row["created_at"]),
         actor=UUID(row["actor"]) if row["actor"] else None,
         actor_name=row["actor_name"],
         action=row["action"],

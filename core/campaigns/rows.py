@@ -1,7 +1,6 @@
 """Turning rows of the API into the records of this package."""
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -9,12 +8,7 @@ from core.campaigns.records import Campaign, Clip, Recipe, Run, RunClip, StepSta
 from core.campaigns.steps import SOURCES, STEPS, Step
 from core.database import money
 from core.models import Job, Output
-from core.rows import when
-
-
-def moment(value: str) -> datetime:
-    """A timestamptz of the API as an aware UTC moment."""
-    return datetime.fromisoformat(value).astimezone(UTC)
+from core.rows import moment, when
 
 
 def campaign_of(row: Mapping[str, Any], figures: Mapping[str, Any], cover: tuple[Output, ...] = ()) -> Campaign:
