@@ -102,7 +102,7 @@ def _run(found: Machine, wish: Wish, say: Say) -> Loaded:
     studio = found.studio(HISTORY)
     begun = datetime.now(UTC)
     verdicts = _open(studio, wish, say)
-    fal = studio.start_fal()
+    fal = studio.start_fal(afresh=False)  # it already has what was finished
     behaviour = {"tiny_outputs": True, "concurrency": CONCURRENCY}
     httpx.post(f"{studio.url('LOCAL_FAL_PORT')}/_sim/behaviour", json=behaviour).raise_for_status()
     companion, _ = studio.start_companion()
