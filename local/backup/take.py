@@ -1,6 +1,8 @@
 """`python -m local backup FILE`: the whole state of this machine's stack in one file, while it runs or not."""
 
+import os
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +16,8 @@ from local.postgres import Postgres
 from local.status import running_stack
 from local.supabase import files_of
 
+WRITTEN_SECONDS = 20.0  # a file that the database knows may still be on its way to the disk for so long
+
 
 def backup(state: Path, file: Path, *, overwrite: bool = False) -> Manifest:
     """Write a backup and check it. Raises `LocalError` when there is nothing to back up, or something in the way."""
@@ -25,15 +29,18 @@ def backup(state: Path, file: Path, *, overwrite: bool = False) -> Manifest:
         raise LocalError(f"There is no database in {state}: nothing to back up.")
     writer = Writer(file)
     try:
-        with _reachable(state) as url, tempfile.TemporaryDirectory(prefix="atelier-backup-") as workshop:
-            # Files before and after the moment of the database: whatever it knows of then is among them, also when it
-            # is deleted right after.
-            _add_files(writer, state)
+        # In the state folder, because a link does not reach into another file system.
+        with _reachable(state) as url, tempfile.TemporaryDirectory(prefix="backup-", dir=state) as folder:
+            workshop = Path(folder)
+            # A second name for every file from before the moment of the database: what it knows of then is still here,
+            # also when it is deleted right after.
+            _link_files(files_of(state / "supabase"), workshop / "before")
             with snapshot(url) as (connection, name):
                 manifest = describe(connection)
-                dump(url, name, Path(workshop) / DATABASE)
-            _add_files(writer, state)
-            writer.add(DATABASE, Path(workshop) / DATABASE)
+                dump(url, name, workshop / DATABASE)
+            for known, size in manifest.objects.items():
+                _add_file(writer, known, size, (files_of(state / "supabase") / known, workshop / "before" / known))
+            writer.add(DATABASE, workshop / DATABASE)
             writer.add(SECRETS, state / secrets.FILE_NAME)
         writer.close(manifest)
     except BaseException:
@@ -42,15 +49,31 @@ def backup(state: Path, file: Path, *, overwrite: bool = False) -> Manifest:
     return manifest
 
 
-def _add_files(writer: Writer, state: Path) -> None:
-    folder = files_of(state / "supabase")
-    for path in sorted(folder.rglob("*")):
-        name = f"{STORAGE}{path.relative_to(folder).as_posix()}"
-        if path.is_file() and name not in writer.members:
+def _link_files(folder: Path, target: Path) -> None:
+    for path in folder.rglob("*"):
+        if path.is_file():
+            place = target / path.relative_to(folder)
+            place.parent.mkdir(parents=True, exist_ok=True)
             try:
-                writer.add(name, path)
+                os.link(path, place)
             except FileNotFoundError:
                 continue  # deleted a moment ago
+
+
+def _add_file(writer: Writer, name: str, size: int, places: tuple[Path, Path]) -> None:
+    """From the place where it is whole; Storage may still be writing it. Raises LocalError when it is in none."""
+    deadline = time.monotonic() + WRITTEN_SECONDS
+    while True:
+        for path in places:
+            try:
+                if path.stat().st_size == size:
+                    writer.add(f"{STORAGE}{name}", path)
+                    return
+            except FileNotFoundError:
+                continue  # deleted by now: then it has its second name
+        if time.monotonic() > deadline:
+            raise LocalError(f"The database knows {name} with {size} bytes, and there is no such file in {places[0]}.")
+        time.sleep(0.1)
 
 
 @contextmanager

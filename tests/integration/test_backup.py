@@ -131,9 +131,12 @@ def test_a_backup_comes_back_whole_on_another_machine(folders: Path, monkeypatch
         machine.upload(f"{person}/{done}/0.png")
         machine.upload(f"{person}/{done}/1.png")
         before = totals(books)
+        slow = supabase.files_of(first / "supabase") / "media" / str(person) / str(done) / "0.png"
+        slow.write_bytes(PICTURE[:100])  # Storage is still writing it
 
         def meanwhile(*arguments: Any) -> None:
-            """Right after the moment of the database one of its files goes and another comes."""
+            """Right after the moment of the database one of its files is whole, one goes and another comes."""
+            slow.write_bytes(PICTURE)
             machine.remove(f"{person}/{done}/1.png")
             machine.upload(f"{person}/{done}/2.png")
             dump(*arguments)
