@@ -116,7 +116,8 @@ def test_money_that_comes_later_brings_its_credits_by_itself(new_marketer: Marke
     expect(page.get_by_text("Your payment of €19 is on its way.")).to_be_visible()
     available(page, "20")
     body = {"action": "arrive", "id": newest_payment(site, email)}
-    httpx.post(f"{site.stripe}/_sim/act", json=body).raise_for_status()
+    answer = httpx.post(f"{site.stripe}/_sim/act", json=body)
+    assert answer.is_success or "is succeeded" in answer.text  # on a slow machine it has arrived by itself
     expect(page.locator(".st-key-bar")).to_contain_text("120 credits", timeout=ARRIVES)
 
 

@@ -159,11 +159,11 @@ def scene_fixture(atelier: Atelier, signer: Signer, keys: KeyHost, serve: Serve)
 
 def _owed(atelier: Atelier, person: Person, signer: Signer) -> Call:
     job = jobs.submit(person, SCHNELL, {"prompt": "To be told [sim:lose]"})
-    atelier.finished_request(job.id)
-    # The worker must not bring what the calls here are not to bring.
+    # The worker must not bring what the calls here are not to bring; before its first look is due.
     atelier.rows.execute(
         "update generation_jobs set next_check_at = now() + interval '1 hour' where id = %s", (job.id,)
     )
+    atelier.finished_request(job.id)
     return Call(atelier, signer, job.id, atelier.request(job.id)["request_id"])
 
 
