@@ -16,7 +16,6 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
-from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from tests.database.connections import (
@@ -31,6 +30,7 @@ from tests.database.connections import (
     refused,
     rules,
 )
+from tests.database.looking import Looking
 from tests.database.verdicts import ACCOUNT, QUEUE_URL, cancelled, completed, event, failed, request_of
 
 # One place to import from, for the tests.
@@ -69,12 +69,9 @@ LONGEST_WAIT = 60.0  # seconds until a test that waits for a lock to be met give
 
 
 @dataclass(repr=False)
-class Books:
+class Books(Looking):
     """One database. `service` is what the product is, `owner` (the superuser) looks, and breaks things on purpose."""
 
-    url: str
-    owner: Connection
-    service: Connection
     threads: ThreadPoolExecutor
 
     def call(self, function: str, **arguments: Any) -> Any:
@@ -178,65 +175,6 @@ class Books:
             "record_cost", p_job=job, p_usd=Decimal(usd), p_units=Decimal(units) if units else None, p_source=source
         )
         return row
-
-    # Looking
-
-    def all(self, query: str, *values: Any) -> list[Row]:
-        return self.owner.execute(query.encode(), values).fetchall()
-
-    def one(self, query: str, *values: Any) -> Row:
-        rows = self.all(query, *values)
-        assert len(rows) == 1, rows
-        return rows[0]
-
-    def value(self, query: str, *values: Any) -> Any:
-        return next(iter(self.one(query, *values).values()))
-
-    def job(self, job: UUID) -> Row:
-        return self.one("select * from public.generation_jobs where id = %s", job)
-
-    def balance(self, user: UUID) -> tuple[int, int]:
-        """Available and held."""
-        row = self.one("select available, held from public.credit_accounts where user_id = %s", user)
-        return row["available"], row["held"]
-
-    def moves(self, job: UUID) -> list[str]:
-        """The kinds of the entries of a job, in order."""
-        return [row["kind"] for row in self.all("select kind from credit_entries where job_id = %s order by id", job)]
-
-    def history(self, job: UUID) -> list[str]:
-        return [
-            row["event"] for row in self.all("select event from generation_logs where job_id = %s order by id", job)
-        ]
-
-    def spent(self, user: UUID) -> Decimal:
-        """What the rollup says a person has spent, USD."""
-        total: Decimal = self.value("select coalesce(sum(spent_usd), 0) from spend_daily where user_id = %s", user)
-        return total
-
-    def audit(self) -> list[Row]:
-        return self.service.execute("select * from public.audit_books()").fetchall()
-
-    def contents(self) -> dict[str, list[Any]]:
-        """Every row of every table of ours."""
-        tables = self.all(
-            "select schemaname as schema, tablename as name from pg_tables where schemaname in ('public', 'private')"
-        )
-        query = sql.SQL("select to_jsonb(t) as row from {} t order by to_jsonb(t)::text")
-        return {
-            table["name"]: [
-                row["row"]
-                for row in self.owner.execute(query.format(sql.Identifier(table["schema"], table["name"]))).fetchall()
-            ]
-            for table in tables
-        }
-
-    @contextmanager
-    def unchanged(self) -> Iterator[None]:
-        """The block leaves no trace in any table."""
-        before = self.contents()
-        yield
-        assert self.contents() == before
 
     # Several at once
 

@@ -14,13 +14,14 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from core import database, fal_account, finding, jobs, media, offers, people, sending, sessions, settings
+from bench.inside import forget
+from core import database, jobs, people, sessions, settings
 from core.models import Job, Person
 from core.sealing import token_for
 from local.fal.behaviour import Behaviour
 from local.ports import HOST, free_port
-from local.processes import Child
 from tests.conftest import FalSimulator, Serve
+from tests.integration.companions import Companion
 
 SCHNELL = "image_flux_schnell"  # 1 credit a batch of two pictures
 DEV = "image_flux_dev"  # 5 credits a picture
@@ -39,39 +40,6 @@ def until(condition: Condition, what: str, seconds: float = LONGEST_WAIT) -> Any
         assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
         time.sleep(0.03)
     return value
-
-
-def forget_everything() -> None:
-    """Nothing that `core` keeps per process outlives this: the next call reads the environment anew."""
-    if database.get_database.made:
-        database.get_database().http.close()
-    if sending.get_queue.made:
-        sending.get_queue()._http.close()
-    if fal_account.get_account.made:
-        fal_account.get_account()._http.close()
-    for kept in (settings.get_settings, database.get_database, sending.get_queue, fal_account.get_account):
-        kept.cache_clear()
-    offers.forget()
-    finding.forget()
-    media._signed.clear()
-
-
-@dataclass
-class Companion:
-    """A companion as a process of its own, with its worker."""
-
-    child: Child
-    url: str
-
-    def stop(self) -> None:
-        self.child.stop()
-
-    def kill(self) -> None:
-        """SIGKILL, as the kernel does it: nothing is said and nothing is finished."""
-        assert self.child.process is not None
-        self.child.process.kill()
-        self.child.process.wait()
-        self.child.stop()
 
 
 @dataclass
@@ -300,7 +268,7 @@ class Atelier:
     def restart(self, **changes: str) -> None:
         """What a restart of the pages does to `core`: what it kept in memory is gone. `changes` are other settings."""
         os.environ.update(changes)
-        forget_everything()
+        forget()
 
     def take_own_settings(self) -> None:
         """Back to the settings of this Atelier, when a test has changed any."""
@@ -323,4 +291,4 @@ def opened(environment: Mapping[str, str], fal: FalSimulator, database_url: str,
         atelier.take_own_settings()
         atelier.fal_forgets()
         yield atelier
-    forget_everything()
+    forget()

@@ -10,7 +10,8 @@ import pytest
 from supabase import Client, ClientOptions, create_client
 from tests import leftovers
 from tests.conftest import FalSimulator, Serve, SupabaseStack
-from tests.integration.atelier import Atelier, Companion, opened
+from tests.integration.atelier import Atelier, opened
+from tests.integration.companions import Companion
 from tests.integration.hands import Hands
 from tests.integration.world import world_fixture  # noqa: F401
 

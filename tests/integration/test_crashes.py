@@ -6,7 +6,8 @@ import pytest
 
 from core import jobs, worker
 from core.models import Job, Person
-from tests.integration.atelier import SCHNELL, Atelier, Companion, until
+from tests.integration.atelier import SCHNELL, Atelier, until
+from tests.integration.companions import Companion
 from tests.integration.hands import created, without
 
 

@@ -10,12 +10,12 @@ import httpx
 import psycopg
 import pytest
 
+from bench.inside import forget
 from core import sessions, settings
 from core.errors import SignInRefused
 from local import supabase
 from local.ports import free_port
 from local.secrets import Secrets
-from tests.integration.atelier import forget_everything
 
 PASSWORD = "a long enough password"
 
@@ -75,11 +75,11 @@ def door(
     monkeypatch.setenv("ADMIN_EMAILS", admin)
     try:
         server.start()
-        forget_everything()
+        forget()
         yield Door(server, admin)
     finally:
         server.stop()
-        forget_everything()
+        forget()
 
 
 def test_an_address_must_be_proved(door: Door, confirms: bool, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,8 +90,8 @@ def test_an_address_must_be_proved(door: Door, confirms: bool, monkeypatch: pyte
         assert refused.value.code == "NOT_CONFIRMED"
         door.open_mail(door.admin)
     monkeypatch.setenv("APP_ENV", "production")
-    forget_everything()
+    forget()
     assert door.sign_in(door.admin) == ("admin" if confirms else "user")
     monkeypatch.setenv("APP_ENV", "local")
-    forget_everything()
+    forget()
     assert door.sign_in(door.admin) == "admin"

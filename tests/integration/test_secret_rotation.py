@@ -10,7 +10,8 @@ from core import jobs, sessions
 from core.sealing import Keyring, token_for
 from local.fal.webhooks import Signer
 from tests.conftest import FalSimulator
-from tests.integration.atelier import PASSWORD, SCHNELL, Atelier, Companion, until
+from tests.integration.atelier import PASSWORD, SCHNELL, Atelier, until
+from tests.integration.companions import Companion
 from tests.integration.test_fal_webhook import Call
 
 
