@@ -69,6 +69,8 @@ def frame_of(data: bytes, moment: Moment) -> tuple[bytes, int, int]:
         if not container.streams.video:
             raise InvalidInput("There is no picture in this file.", field="image")
         size = container.streams.video[0].codec_context
+        if size is None:  # a kind of video that nobody knows
+            raise InvalidInput("This file cannot be read. It may be damaged.", field="image")
         if size.width * size.height > LARGEST_FRAME:
             raise InvalidInput("The pictures of this video are too large, 40 megapixels at most.", field="image")
         frame = _frame_at(container, moment)
@@ -82,9 +84,18 @@ def frame_of(data: bytes, moment: Moment) -> tuple[bytes, int, int]:
 
 def length_of(data: bytes) -> Decimal:
     """How long a recording or video is, in seconds. Raises InvalidInput when its file does not say."""
+    seconds = told_length(data)
+    if seconds is None:
+        raise InvalidInput("This file does not say how long it is.", field="video")
+    return seconds
+
+
+def told_length(data: bytes) -> Decimal | None:
+    """How long a recording or video says that it is, in seconds; None when it does not say. Raises InvalidInput for
+    what cannot be read."""
     with _opened(data, "video", "This is not a recording or video that we know.") as container:
-        if not container.duration:
-            raise InvalidInput("This file does not say how long it is.", field="video")
+        if not container.duration or container.duration < 0:
+            return None
         return (Decimal(container.duration) / av.time_base).quantize(Decimal("0.001"))
 
 

@@ -1,8 +1,6 @@
 """Our own copy of what fal.ai made: fetched by the worker, checked, put into the private bucket."""
 
-import io
 import tempfile
-import wave
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import IO, Any
@@ -13,6 +11,8 @@ from PIL import Image
 from storage3.exceptions import StorageApiError
 
 from core.database import get_database
+from core.decoding import told_length
+from core.errors import InvalidInput
 from core.filetypes import EXTENSIONS, sniff
 from core.log import get_logger
 from core.media_hosts import is_media_host
@@ -20,6 +20,7 @@ from core.media_hosts import is_media_host
 log = get_logger(__name__)
 
 LARGEST_FILE = 500 * 1024 * 1024
+LONGEST = 1_000_000  # seconds that are believed: eleven days
 IN_MEMORY = 8 * 1024 * 1024
 MOST_TRIES = 12
 
@@ -117,11 +118,15 @@ def examine(file: IO[bytes]) -> Facts:
     try:
         if media_type.startswith("image/"):
             with Image.open(file) as picture:
-                return Facts(media_type, picture.width, picture.height)
+                return Facts(media_type, picture.width or None, picture.height or None)
         if media_type == "audio/wav":
-            with wave.open(io.BytesIO(file.read())) as sound:
-                seconds = Decimal(sound.getnframes()) / Decimal(sound.getframerate())
-                return Facts(media_type, duration_seconds=seconds.quantize(Decimal("0.001")))
-    except (OSError, ValueError, wave.Error, EOFError, Image.DecompressionBombError) as error:
+            # By FFmpeg, which knows every kind of WAV: samples may be floats, as what voices are made of often has.
+            seconds = told_length(file.read())
+            return Facts(media_type, duration_seconds=seconds if seconds and seconds < LONGEST else None)
+    except Image.DecompressionBombError:
+        return Facts(media_type)  # nothing is decoded here, and a large result is a result
+    except InvalidInput as error:
+        raise MirrorRefused(f"The file cannot be read: {error.sentence}") from error
+    except (OSError, ValueError, EOFError) as error:
         raise MirrorRefused(f"The file cannot be read: {error}") from error
     return Facts(media_type)
