@@ -34,6 +34,10 @@ class Looking:
     def job(self, job: UUID) -> Row:
         return self.one("select * from public.generation_jobs where id = %s", job)
 
+    def stored(self, event_key: str) -> Row:
+        """A call in the inbox."""
+        return self.one("select * from public.webhook_events where event_key = %s", event_key)
+
     def balance(self, user: UUID) -> tuple[int, int]:
         """Available and held."""
         row = self.one("select available, held from public.credit_accounts where user_id = %s", user)

@@ -128,6 +128,13 @@ def words_on(app: AppTest) -> str:
     return "\n".join(str(element.value) for kind in kinds for element in kind)
 
 
+def click(app: AppTest, label: str, number: int = 0) -> AppTest:
+    """Press the button of this label, the first unless another one is meant."""
+    [button for button in app.button if button.label == label][number].click().run()
+    assert not app.exception
+    return app
+
+
 def press(app: AppTest) -> AppTest:
     app.button(key="generate-button").click().run()
     assert not app.exception

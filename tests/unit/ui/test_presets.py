@@ -1,6 +1,5 @@
-"""What the Generate form begins with and is filled with: the last settings, prompts of before, presets; favourites."""
+"""What the Generate form begins with and is filled with: the last settings, prompts of before, presets."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -9,8 +8,8 @@ from uuid import UUID, uuid4
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core import catalog, jobs, presets, prompts
-from core.errors import InvalidInput, NotFound
+from core import catalog, presets, prompts
+from core.errors import InvalidInput
 from core.models import LastSettings, Person
 from core.presets import Preset
 from core.prompts import UsedPrompt
@@ -66,12 +65,6 @@ def shelf(monkeypatch: pytest.MonkeyPatch) -> Shelf:
 def used(text: str, **changes: Any) -> UsedPrompt:
     inputs = {"prompt": text, "shape": "wide", "num_images": 3, "steps": 40}
     return replace(UsedPrompt(uuid4(), DEV, text, inputs, doubles.NOON - timedelta(days=1), False), **changes)
-
-
-def click(app: AppTest, label: str, number: int = 0) -> AppTest:
-    [button for button in app.button if button.label == label][number].click().run()
-    assert not app.exception
-    return app
 
 
 def choose(app: AppTest, preset: Preset, what: str) -> AppTest:
@@ -258,53 +251,6 @@ def test_only_who_may_change_a_preset_is_offered_to(studio: Studio, shelf: Shelf
 
 
 # Favourites
-
-
-@pytest.fixture
-def marks(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[bool]]:
-    def mark(_person: Person, job_id: UUID, on: bool) -> None:
-        if job_id not in [job.id for job in studio.finished]:
-            raise NotFound("There is no such job of yours.")
-        studio.finished = [replace(job, is_favourite=on) if job.id == job_id else job for job in studio.finished]
-
-    monkeypatch.setattr(jobs, "mark_favourite", mark)
-    return lambda: [job.is_favourite for job in studio.finished]
-
-
-def test_a_star_on_the_card_and_in_the_detail(studio: Studio, open_page: Open, marks: Callable[[], list[bool]]) -> None:
-    studio.finished = [doubles.job(), doubles.job()]
-    app = click(open_page("jobs"), "☆ Add to favourites", 1)
-    assert marks() == [False, True]
-    assert [button.label for button in app.button].count("★ In favourites") == 1
-    app.query_params["job"] = str(studio.finished[1].id)
-    app.run()
-    click(app, "★ In favourites", 1)
-    assert marks() == [False, False]
-
-
-def test_the_gallery_shows_favourites_alone(studio: Studio, open_page: Open) -> None:
-    studio.finished = [doubles.job(is_favourite=True)]
-    app = open_page("jobs")
-    app.toggle(key="jobs-favourites").set_value(True).run()
-    asked = [call[2] for call in studio.calls if call[0] == "list_finished"]
-    assert (asked[0].favourites, asked[-1].favourites) == (False, True)
-    studio.finished = []
-    app.run()
-    assert "The star on a card puts it here" in words_on(app)
-    studio.finished = [doubles.job()]
-    click(app, "Clear filters")
-    assert app.toggle(key="jobs-favourites").value is False
-
-
-def test_the_star_of_a_job_that_is_gone_says_so(
-    studio: Studio, open_page: Open, marks: Callable[[], list[bool]]
-) -> None:
-    studio.finished = [doubles.job()]
-    app = open_page("jobs")
-    studio.finished = []
-    click(app, "☆ Add to favourites")
-    assert marks() == []
-    assert "There is no such job of yours" in app.toast[0].value
 
 
 def test_every_model_can_be_filled_from_what_it_was_given(open_page: Open) -> None:
