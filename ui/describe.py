@@ -3,8 +3,9 @@
 import re
 from datetime import datetime, tzinfo
 from decimal import Decimal
+from typing import Any
 
-from core.catalog import GENERATION_TYPES
+from core.catalog import GENERATION_TYPES, Field
 from core.models import Job, Output
 from ui import words
 
@@ -58,8 +59,38 @@ def title(job: Job) -> str:
 
 
 def length(job: Job) -> Decimal | None:
-    """Seconds of the first output that has a length."""
-    return next((output.duration_seconds for output in job.outputs if output.duration_seconds), None)
+    """Seconds of the first output that has a length, else what was asked for where the type takes a length."""
+    made = next((output.duration_seconds for output in job.outputs if output.duration_seconds), None)
+    known = GENERATION_TYPES.get(job.generation_type)
+    if made is not None or not job.outputs or known is None or known.usage.seconds is None:
+        return made
+    return known.usage.seconds({field.name: field.default for field in known.fields} | job.input_params)
+
+
+def settings(job: Job) -> str | None:
+    """Square · steps 28 · guidance 3.5: what the form was set to besides prompt, files and seed."""
+    known = GENERATION_TYPES.get(job.generation_type)
+    given = job.input_params
+    parts = [_setting(field, given[field.name]) for field in (known.fields if known else ()) if field.name in given]
+    return " · ".join(part for part in parts if part) or None
+
+
+def _setting(field: Field, value: Any) -> str:
+    label = field.label.lower()
+    if field.kind == "choice":
+        return str(dict(field.options).get(value, value))
+    if field.kind == "toggle":
+        return f"{label} {'on' if value else 'off'}"
+    is_told_elsewhere = (
+        field.is_file or field.name in ("seed", "num_images") or (field.kind == "text" and not field.advanced)
+    )
+    return "" if is_told_elsewhere else f"{label} {value}"
+
+
+def seed(job: Job) -> str | None:
+    """What makes the same again: the seed that fal.ai took, else the one that was asked for."""
+    found = (job.result_data or {}).get("seed", job.input_params.get("seed"))
+    return None if found is None else str(found)
 
 
 def caption(job: Job, now: datetime, tz: tzinfo) -> str:

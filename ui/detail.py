@@ -19,6 +19,7 @@ from ui import (
     guard,
     outputs,
     reuse,
+    sentences,
     session,
     shell,
     story,
@@ -64,7 +65,10 @@ def _outputs(job: Job) -> None:
     if job.is_late:
         st.info("This arrived after its job had been closed. It is yours and costs you nothing.")
     elif (trouble := describe.trouble(job)) and not job.is_open:
-        cards.problem(trouble)
+        if job.status == "cancelled":  # as was wanted
+            st.info(sentences.marked(trouble), icon=":material/info:")
+        else:
+            cards.problem(trouble)
     elif job.is_open:
         st.progress(describe.progress(job, session.now()))
         st.markdown(words.escape(describe.state(job, session.now())))
@@ -172,6 +176,8 @@ def _facts(job: Job) -> dict[str, str]:
     facts = {
         "Kind": f"{kind}, {size}" if size else kind,
         "Type": describe.model(job),
+        "Settings": describe.settings(job),
+        "Seed": describe.seed(job),
         "Charged": describe.charged(job),
         "Cost": describe.cost(job),
         "Time": describe.took(job),

@@ -55,7 +55,7 @@ def pick(job: Job, *, key: str) -> Output | None:
         "Which one",
         places,
         default=places[0],
-        format_func=lambda place: str(place + 1),
+        format_func=lambda place: f"{describe.kind(job)} {place + 1}",
         required=True,
         key=key,
         label_visibility="collapsed",

@@ -92,11 +92,11 @@ def _draw(job: Job) -> None:
 
 def _facts(job: Job) -> dict[str, str]:
     """Label → words, escaped for the table's markdown; the same lines for both."""
-    seed = (job.result_data or {}).get("seed", job.input_params.get("seed"))
     facts = {
         "Prompt": job.prompt or "None",
         "Type": describe.model(job),
-        "Seed": str(seed) if seed is not None else "None",
+        "Settings": describe.settings(job) or "None",
+        "Seed": describe.seed(job) or "None",
         "Charged": describe.charged(job),
         "Cost": describe.cost(job),
     }

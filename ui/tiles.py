@@ -19,6 +19,6 @@ def of_output(output: Output, alt: str, style: str = "") -> str:
         return f'<img class="{style}" src="{url}" alt="{alt}" loading="lazy">'
     if kind == "video":
         video = f'src="{url}#t=0.1" aria-label="{alt}" preload="metadata" muted playsinline'
-        return f'<video class="{style}" {video}></video>'
+        return f'<span class="film"><video class="{style}" {video}></video></span>'  # the span bears the triangle
     name = _STAND_INS.get(kind, "audio.svg")
     return f'<img class="{style}" src="/app/static/{name}" alt="{alt}" loading="lazy">'

@@ -1,5 +1,6 @@
 """A job in words: its title, its state, its cost, its story."""
 
+from dataclasses import replace
 from datetime import UTC, timedelta
 from decimal import Decimal
 from typing import Any
@@ -34,6 +35,25 @@ def test_captions_have_kind_length_and_age() -> None:
     assert describe.caption(job(status="failed", outputs=()), NOON, UTC) == "Image · Failed · 2 min ago"
     late = job(status="failed", is_late=True)
     assert describe.caption(late, NOON, UTC) == "Image · Delivered late · 2 min ago"
+
+
+def test_a_video_whose_length_fal_does_not_tell_has_the_one_that_was_asked_for() -> None:
+    veo: dict[str, Any] = {"generation_type": "video_veo31_fast", "input_params": {"prompt": "A pan", "duration": 6}}
+    film = (output(media_type="video/mp4"),)
+    assert describe.caption(job(**veo, outputs=film), NOON, UTC) == "Video 0:06 · 2 min ago"
+    assert describe.length(job(**veo, outputs=())) is None
+    assert describe.length(job(generation_type="video_luma", outputs=film)) is None
+
+
+def test_settings_are_told_as_the_form_calls_them() -> None:
+    given = {"prompt": "A cup", "shape": "tall", "num_images": 2, "steps": 28, "guidance": 3.5, "seed": 7}
+    made = job(generation_type="image_flux_dev", input_params=given)
+    assert describe.settings(made) == "Tall 9:16 · steps 28 · guidance 3.5"
+    assert (describe.seed(made), describe.seed(replace(made, result_data={"seed": 0}))) == ("7", "0")
+    silent = {"prompt": "A pan", "image_url": "https://v3.fal.media/a.png", "duration": 4, "generate_audio": False}
+    filmed = job(generation_type="video_veo31_fast", input_params=silent)
+    assert describe.settings(filmed) == "4 s · sound off"
+    assert describe.settings(job(generation_type="left_long_ago")) is None
 
 
 def test_captions_say_what_was_tried_again() -> None:

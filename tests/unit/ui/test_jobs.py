@@ -108,6 +108,16 @@ def test_what_the_credits_do_not_cover_is_named(studio: Studio, open_page: Open)
     assert app.button(key="retry-all").label == "Try it again"
 
 
+def test_what_somebody_cancelled_is_no_alarm(studio: Studio, open_page: Open) -> None:
+    ended = doubles.job(
+        status="cancelled", credits_charged=0, outputs=(), error_message="This was cancelled. Nothing was charged."
+    )
+    studio.finished = [ended]
+    app = open_page(job=str(ended.id))
+    assert [info.value for info in app.info] == [r"**This was cancelled\.** Nothing was charged\."]
+    assert not app.error
+
+
 def test_a_failed_job_leads_to_its_next_try_instead_of_another_one(studio: Studio, open_page: Open) -> None:
     second = doubles.job(is_automatic_retry=True)
     first = broken(retried_as=second.id)
@@ -236,7 +246,7 @@ def test_chosen_jobs_go_into_one_zip_and_two_stand_side_by_side(studio: Studio, 
 
     assert "/a.png" in large()
     assert r"fal\.ai refused it\." in words_on(app), "why there is nothing on the other side"
-    assert [table.value.shape for table in app.table] == [(5, 1)] * 2
+    assert [table.value.shape for table in app.table] == [(6, 1)] * 2
     app.button_group(key=f"compared-{two.id}").set_value(1).run()
     assert "/b.png" in large()
 
