@@ -11,10 +11,10 @@ from core.campaigns import LABELS, STEPS, Campaign, Clip, Recipe, Step
 from ui import campaign_address, guard, recipe_form, words
 
 _NEW_ID = "clip-new-id"
-_HELP: dict[Step, str] = {
-    "first_frame": "What the first picture shows.",
-    "video": "What moves, and what is said.",
-    "ambient": "What one hears around.",
+_HINTS: dict[Step, str] = {
+    "first_frame": "What the first picture shows",
+    "video": "What moves, and what is said",
+    "ambient": "What one hears around",
 }
 
 
@@ -81,7 +81,7 @@ def _form(start: dict[Step, Recipe], title: str, script: str, scope: str) -> tup
     with left:
         title = st.text_input("Title", title, max_chars=120, key=f"{scope}-title") or ""
         script = st.text_area(
-            "Script", script, height=240, max_chars=10_000, key=f"{scope}-script", help="What is said, in order."
+            "Script", script, height=240, max_chars=10_000, key=f"{scope}-script", placeholder="What is said, in order"
         )
         chosen = st.pills(
             "Steps",
@@ -108,7 +108,7 @@ def _recipe(step: Step, start: dict[Step, Recipe], scope: str) -> Recipe | None:
         str(recipe.inputs.get(name) or ""),
         height=96,
         key=f"{scope}-{step}-prompt",
-        help=_HELP.get(step),
+        placeholder=_HINTS.get(step),
     )
     rest = {key: value for key, value in recipe.inputs.items() if key != name}
     prompt = (written or "").strip()

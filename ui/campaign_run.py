@@ -4,8 +4,9 @@ from uuid import UUID, uuid4
 
 import streamlit as st
 
-from core import campaigns
-from core.campaigns import LABELS, STEPS, Campaign, Clip, Estimate, Run, Step
+from core import campaigns, catalog, offers
+from core.campaigns import LABELS, STEPS, Campaign, Clip, Estimate, Recipe, Run, Step
+from core.errors import InvalidInput
 from core.models import Person
 from ui import campaign_address, campaign_words, guard, packs, words
 
@@ -66,8 +67,8 @@ def _draw_total(person: Person, found: Estimate) -> None:
                 ":small[:gray[It stops when your credits are used up and says which clips wait. "
                 "Nothing that is made is lost.]]"
             )
-    for line in found.problems:
-        st.markdown(f":small[:orange[{words.escape(f'{line.clip_name}: {line.problem}')}]]")
+    for sentence in campaign_words.problems(found.problems):
+        st.markdown(f":small[:orange[{words.escape(sentence)}]]")
 
 
 def _amount(found: Estimate) -> int:
@@ -105,12 +106,37 @@ def draw(person: Person, campaign: Campaign, run: Run, clips: tuple[Clip, ...]) 
         made, total = campaign_words.progress(run, clips)
         st.progress(made / total if total else 0.0)
         st.markdown(f":small[:gray[{campaign_words.done(run, clips)}]]")
+        missing = _missing_credits(person, run, clips)
         names = {clip.id: clip.name for clip in clips}
         for item in run.waiting:
-            said = campaign_words.waits(item, names.get(item.clip_id, f"Clip {item.position}"))
+            name = names.get(item.clip_id, f"Clip {item.position}")
+            said = campaign_words.waits(item, name, has_enough=missing.get(item.clip_id) == 0)
             st.markdown(f":small[:orange[{words.escape(said)}]]")
-        if any(item.reason_code == "INSUFFICIENT_CREDITS" for item in run.waiting) and run.started_by == person.user_id:
+        if any(missing.values()) and run.started_by == person.user_id:
             packs.choices(person, 0, person.available, back=packs.here())
+
+
+def _missing_credits(person: Person, run: Run, clips: tuple[Clip, ...]) -> dict[UUID, int]:
+    """By clip that waits for credits: how many are short now. They may have come since that was noted."""
+    known = {clip.id: clip for clip in clips}
+    waiting = [item for item in run.waiting if item.reason_code == "INSUFFICIENT_CREDITS" and item.clip_id in known]
+    prices = {item.clip_id: _price(known[item.clip_id].step(item.step).recipe) for item in waiting}
+    enough = person.is_unmetered
+    return {
+        clip_id: 0 if enough else 1 if price is None else max(0, price - person.available)
+        for clip_id, price in prices.items()
+    }
+
+
+def _price(recipe: Recipe | None) -> int | None:
+    """The credits of one run; None for what is not on offer or not accepted any more."""
+    offer = offers.offers().get(recipe.generation_type) if recipe is not None else None
+    if offer is None or recipe is None:
+        return None
+    try:
+        return catalog.quote(offer, {**offer.defaults(), **recipe.inputs}).credits
+    except InvalidInput:
+        return None
 
 
 def _actions(person: Person, run: Run) -> None:

@@ -1,10 +1,12 @@
 """Campaigns in words: how a step stands, what a run does. Pure functions; nothing here is escaped."""
 
 from collections.abc import Iterable
+from uuid import UUID
 
-from core.campaigns import LABELS, STEPS, Campaign, Clip, Run, RunClip, Step, StepState, Version
+from core.campaigns import LABELS, STEPS, Campaign, Clip, EstimateLine, Run, RunClip, Step, StepState, Version
+from core.campaigns.making import missing_source
 from core.campaigns.steps import between
-from ui import words
+from ui import recipe_form, words
 
 NOUNS: dict[Step, str] = {
     "first_frame": "first frame",
@@ -33,12 +35,30 @@ def whose(campaign: Campaign, is_mine: bool) -> str:
 
 
 def state(step: StepState) -> str:
-    """In the making; v2; v2 · out of date; Not made yet; Left out."""
+    """In the making; v2; v2 · out of date; Not made yet; Needs a prompt; Left out."""
     if step.open_jobs:
         return "In the making"
     if step.current is not None:
         return f"v{step.current.number} · out of date" if step.is_outdated else f"v{step.current.number}"
-    return "Left out" if step.recipe is None else "Not made yet"
+    if step.recipe is None:
+        return "Left out"
+    return "Needs a prompt" if recipe_form.lacks_prompt(step.recipe) else "Not made yet"
+
+
+def problems(lines: Iterable[EstimateLine]) -> list[str]:
+    """The bottle · video needs a prompt. What only follows from an earlier problem of the same clip is left out."""
+    told: list[str] = []
+    blocked: set[UUID] = set()
+    for line in lines:
+        about, problem = f"{line.clip_name} · {LABELS[line.step].lower()}", line.problem or ""
+        if problem == missing_source(line.step):
+            if line.clip_id in blocked:
+                continue
+            problem = problem.removeprefix(f"{LABELS[line.step]}: ")
+        is_prompt = problem == f"{recipe_form.prompt_label(line.generation_type)} is missing."
+        told.append(f"{about} needs a prompt." if is_prompt else f"{about}: {problem}")
+        blocked.add(line.clip_id)
+    return told
 
 
 def outdated(clip: Clip, step: StepState) -> str:
@@ -96,9 +116,10 @@ def used(run: Run) -> str:
     return f"{words.number(run.used_credits)} of {words.number(run.confirmed_credits)} confirmed credits used"
 
 
-def waits(item: RunClip, name: str) -> str:
-    """Clip 2, video: You are 8 credits short."""
-    return f"{name}, {LABELS[item.step].lower()}: {item.reason or 'it waits.'}"
+def waits(item: RunClip, name: str, *, has_enough: bool = False) -> str:
+    """Clip 2, video: You are 8 credits short. `has_enough` when it waited for credits, and they have come."""
+    reason = "there are enough credits now. Press Go on." if has_enough else item.reason or "it waits."
+    return f"{name}, {LABELS[item.step].lower()}: {reason}"
 
 
 def makes(step: Step, last: Step, clips: int) -> str:

@@ -9,7 +9,7 @@ import streamlit as st
 from core import catalog
 from core.campaigns import MODELS, Recipe, Step
 from core.campaigns.steps import SOURCE_INPUT
-from core.catalog import Field, Offer
+from core.catalog import GENERATION_TYPES, Field, Offer
 from core.models import Person, Quote
 from ui import form, reference, sources, words
 from ui.sources import Source
@@ -68,6 +68,20 @@ def prompt_name(recipe: Recipe) -> str | None:
         (f for f in catalog.get_type(recipe.generation_type).fields if f.kind == "text" and not f.advanced), None
     )
     return field.name if field else None
+
+
+def lacks_prompt(recipe: Recipe) -> bool:
+    """Whether this cannot be made before somebody writes its prompt. Of a type that is gone nobody knows."""
+    known = GENERATION_TYPES.get(recipe.generation_type)
+    field = known.field_named(prompt_name(recipe) or "") if known is not None else None
+    return field is not None and field.required and not str(recipe.inputs.get(field.name) or "").strip()
+
+
+def prompt_label(type_key: str) -> str:
+    """What the form calls the text that a type is about; empty where there is none."""
+    known = GENERATION_TYPES.get(type_key)
+    fields = known.fields if known is not None else ()
+    return next((field.label for field in fields if field.kind == "text" and not field.advanced), "")
 
 
 def _portrait(offer: Offer) -> dict[str, Any]:

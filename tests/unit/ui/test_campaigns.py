@@ -233,8 +233,28 @@ def test_a_chain_stays_within_the_amount_that_was_confirmed(known: Campaigns, op
     assert known.calls[-1] == ("start_run", "first_frame", "video", (known.clips[0].id,), 15)
 
 
-def test_a_run_says_which_clips_wait_and_why(known: Campaigns, opened: Any) -> None:
+def test_a_run_that_waited_for_credits_says_when_there_are_enough(
+    studio: Studio, known: Campaigns, opened: Any
+) -> None:
     clip = made.clip()
+    short = "This needs 10 credits, more than are left. Add some, then go on."
+    waits = RunClip(clip.id, 1, "video", "waiting", "INSUFFICIENT_CREDITS", short, None)
+    known.all, known.clips = [made.campaign()], [clip]
+    known.run = made.run(known.all[0].id, waits, state="waiting")
+    known.all[0] = replace(known.all[0], run_id=known.run.id)
+    studio.person = doubles.person(available=9)
+    said = words_on(opened())
+    assert "more than are left" in said
+    assert "Buy 100 credits" in said
+    studio.person = doubles.person(available=109)
+    said = words_on(opened())
+    assert r"The kiln, video\: there are enough credits now\. Press Go on\." in said
+    assert "Buy 100 credits" not in said
+
+
+def test_a_run_says_which_clips_wait_and_why(studio: Studio, known: Campaigns, opened: Any) -> None:
+    clip = made.clip()
+    studio.person = doubles.person(available=2)
     waits = RunClip(clip.id, 1, "video", "waiting", "INSUFFICIENT_CREDITS", "You are 8 credits short.", None)
     known.all, known.clips = [made.campaign()], [clip]
     known.run = made.run(known.all[0].id, waits, state="waiting")
