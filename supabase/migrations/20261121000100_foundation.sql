@@ -82,6 +82,11 @@ create function private.as_uuid(p_text text) returns uuid language sql immutable
 $$;
 comment on function private.as_uuid is 'A text as uuid, null when it is none: one bad element must not fail the batch that it is in.';
 
+create function private.one_line(p_text text) returns text language sql immutable set search_path = '' as $$
+  select btrim(regexp_replace(p_text, '[[:cntrl:][:space:]\u202a-\u202e\u2066-\u2069]+', ' ', 'g'))
+$$;
+comment on function private.one_line is 'A name as it is kept: one line that reads in the direction it is written.';
+
 create function private.team_day(p_time timestamptz) returns date language sql stable set search_path = '' as $$
   select (p_time at time zone (select timezone from private.team_settings))::date
 $$;

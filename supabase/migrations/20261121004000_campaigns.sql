@@ -40,7 +40,7 @@ comment on function private.clip_steps_are_sound is
 create table public.campaigns (
   id uuid primary key,
   owner_id uuid not null references public.profiles (user_id),
-  name text not null check (length(btrim(name)) between 1 and 120),
+  name text not null check (length(btrim(name)) between 1 and 120 and name !~ '[[:cntrl:]\u202a-\u202e\u2066-\u2069]'),
   brief text not null default '' check (length(brief) <= 20000),
   visibility text not null default 'private' check (visibility in ('private', 'team')),
   archived_at timestamptz,
@@ -59,7 +59,7 @@ create table public.campaign_clips (
   id uuid primary key,
   campaign_id uuid not null references public.campaigns (id),
   position int check (position > 0),
-  title text not null default '' check (length(title) <= 120),
+  title text not null default '' check (length(title) <= 120 and title !~ '[[:cntrl:]\u202a-\u202e\u2066-\u2069]'),
   script text not null default '' check (length(script) <= 10000),
   steps jsonb not null default '{}' check (private.clip_steps_are_sound(steps)),
   revision int not null default 1 check (revision > 0),

@@ -70,7 +70,7 @@ comment on function private.clip_to_change is 'Locks a clip, and its campaign be
 create function private.check_campaign_text(p_name text, p_brief text, p_visibility text) returns void
 language plpgsql immutable set search_path = '' as $$
 begin
-  if length(btrim(p_name)) not between 1 and 120 then
+  if length(private.one_line(p_name)) not between 1 and 120 then
     perform private.refuse(422, 'INVALID_INPUT', 'Give the campaign a name, 120 characters at most.', '{"field": "name"}');
   end if;
   if length(p_brief) > 20000 then
@@ -90,7 +90,7 @@ begin
   perform private.require_approved(p_actor);
   perform private.check_campaign_text(coalesce(p_name, ''), p_brief, p_visibility);
   insert into public.campaigns (id, owner_id, name, brief, visibility)
-  values (p_campaign, p_actor, btrim(p_name), coalesce(p_brief, ''), p_visibility)
+  values (p_campaign, p_actor, private.one_line(p_name), coalesce(p_brief, ''), p_visibility)
   on conflict (id) do nothing;
   select * into campaign from public.campaigns where id = p_campaign;
   if campaign.owner_id <> p_actor then
@@ -110,7 +110,7 @@ declare
 begin
   perform private.check_campaign_text(p_name, p_brief, p_visibility);
   update public.campaigns
-  set name = coalesce(btrim(p_name), name), brief = coalesce(p_brief, brief), visibility = coalesce(p_visibility, visibility),
+  set name = coalesce(private.one_line(p_name), name), brief = coalesce(p_brief, brief), visibility = coalesce(p_visibility, visibility),
       archived_at = case when p_archived then coalesce(archived_at, now()) when not p_archived then null else archived_at end
   where id = p_campaign returning * into campaign;
   if p_archived then
@@ -176,7 +176,7 @@ begin
     perform private.refuse(409, 'TOO_MANY_CLIPS', 'A campaign holds 100 clips at most. Start another campaign.');
   end if;
   insert into public.campaign_clips (id, campaign_id, position, title, script, steps)
-  values (p_clip, p_campaign, clips + 1, coalesce(p_title, ''), coalesce(p_script, ''), coalesce(p_steps, '{}'));
+  values (p_clip, p_campaign, clips + 1, private.one_line(coalesce(p_title, '')), coalesce(p_script, ''), coalesce(p_steps, '{}'));
   if p_position is not null and p_position <= clips then
     perform private.place_clip(p_campaign, p_clip, greatest(p_position, 1));
   end if;
@@ -217,7 +217,7 @@ begin
   from jsonb_each(clip.steps || coalesce(p_steps, '{}')) s where s.value <> 'null';
   perform private.check_clip(p_title, p_script, merged);
   update public.campaign_clips
-  set title = coalesce(p_title, title), script = coalesce(p_script, script), steps = merged, revision = revision + 1
+  set title = coalesce(private.one_line(p_title), title), script = coalesce(p_script, script), steps = merged, revision = revision + 1
   where id = p_clip returning * into clip;
   return to_jsonb(clip);
 end $$;

@@ -89,7 +89,7 @@ grant select on public.presets to authenticated, service_role;
 create function private.checked_preset_name(p_name text) returns text
 language plpgsql immutable set search_path = '' as $$
 declare
-  kept text := btrim(regexp_replace(coalesce(p_name, ''), '[[:cntrl:][:space:]\u202a-\u202e\u2066-\u2069]+', ' ', 'g'));
+  kept text := private.one_line(coalesce(p_name, ''));
 begin
   if length(kept) not between 1 and 60 then
     perform private.refuse(422, 'INVALID_INPUT', 'Give the preset a name, 60 characters at most.', '{"field": "name"}');

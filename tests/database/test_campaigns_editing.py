@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from psycopg.errors import CheckViolation
 
 from tests.database.books import Books, refused
 from tests.database.campaigns import clips_of, create, make, new_campaign, new_clip, uuids
@@ -46,6 +47,24 @@ def test_text_out_of_bounds_is_refused_naming_the_field(books: Books, field: str
     with refused(422, "INVALID_INPUT") as refusal:
         books.call("edit_campaign", p_actor=user, p_campaign=campaign, **{f"p_{field}": value})
     assert refusal.detail["field"] == field
+
+
+def test_names_are_one_line_that_reads_as_it_is_written(books: Books) -> None:
+    """The team sees them: nothing in them turns around what stands behind, or makes it another line."""
+    user, odd = books.person(), " Free \u202e\u2066 coffee\r\nfor\x1b[2J\tall\x85 "
+    campaign, other = uuid4(), new_campaign(books, user)
+    books.call("create_campaign", p_campaign=campaign, p_actor=user, p_name=odd)
+    books.call("edit_campaign", p_actor=user, p_campaign=other, p_name=odd)
+    clip, edited = new_clip(books, user, campaign, p_title=odd), new_clip(books, user, campaign)
+    books.call("edit_clip", p_actor=user, p_clip=edited, p_title=odd)
+    names = [stored(books, each)["name"] for each in (campaign, other)]
+    titles = [books.value("select title from campaign_clips where id = %s", each) for each in (clip, edited)]
+    assert {*names, *titles} == {"Free coffee for [2J all"}
+    with books.unchanged(), refused(422, "INVALID_INPUT"):
+        books.call("create_campaign", p_campaign=uuid4(), p_actor=user, p_name="\u202e\n\x07")
+    for column, table in (("name", "campaigns"), ("title", "campaign_clips")):
+        with pytest.raises(CheckViolation):
+            books.owner.execute(f"update {table} set {column} = E'a\\nb'".encode())
 
 
 def test_only_what_is_given_changes(books: Books) -> None:
