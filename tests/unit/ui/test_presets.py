@@ -14,7 +14,7 @@ from core.models import LastSettings, Person
 from core.presets import Preset
 from core.prompts import UsedPrompt
 from tests.unit.ui import doubles
-from tests.unit.ui.studio import Open, Studio, click, words_on
+from tests.unit.ui.studio import Open, Studio, click, press, words_on
 
 DEV = "image_flux_dev"
 
