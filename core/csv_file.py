@@ -1,17 +1,20 @@
 """A table as a CSV file that Excel, Numbers and Sheets open as it is meant.
 
 Text that a spreadsheet would run as a formula is disarmed with an apostrophe, as OWASP's "CSV Injection" page advises;
-numbers stay numbers, negative ones too.
+numbers stay numbers, negative ones too. Where semicolons separate (most of Europe) quotes in the middle of a line mean
+nothing to Excel: a semicolon or a line break inside a text begins a cell there, and what follows is disarmed as well.
 """
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # full-width forms count in some locales
+_INNER = re.compile(r"([;\t\r\n][^\S\t\r\n]*)(?=[=+\-@＝＋－＠])")
 
 
 def csv_file(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
@@ -40,6 +43,6 @@ def cell(value: Any) -> str:
         return value.isoformat(timespec="seconds")
     if isinstance(value, date):
         return value.isoformat()
-    text = str(value).replace("\x00", "")
+    text = _INNER.sub(r"\1'", str(value).replace("\x00", ""))
     # A space in front does not stop every spreadsheet from seeing the formula behind it.
     return f"'{text}" if text.startswith(DANGEROUS) or text.lstrip().startswith(DANGEROUS) else text
