@@ -3,6 +3,8 @@
 Three loops, so that a large file on its way never keeps a verdict waiting: one looks at jobs and reads costs, one
 copies files, one carries on the runs of campaigns. What is done now and then (balance, prices, alerts, audit) is in
 `core.chores`, in a thread of its own.
+
+While there is nothing to do only the first loop asks, once a second: its answer says whether the other two have work.
 """
 
 import os
@@ -29,6 +31,7 @@ BATCH = 48
 LOOK_LEASE_SECONDS = 180  # longer than a batch can take when every answer times out
 COPY_LEASE_SECONDS = 900
 IDLE_SECONDS = 1.0
+UNCALLED_SECONDS = 10.0  # those who wait to be called look by themselves: the loop that calls may be held up
 TROUBLE_SECONDS = 5.0
 GIVES_WAY_SECONDS = 30.0  # at most, then files are copied all the same
 
@@ -48,6 +51,7 @@ class Worker:
         self._copied_at = time.monotonic()
         self.name = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
         self._stopping = threading.Event()
+        self._called = {"copy": threading.Event(), "carry_on": threading.Event()}
         self._threads = [
             threading.Thread(target=self._run, args=(turn,), name=f"worker-{turn.__name__}", daemon=True)
             for turn in (self.look, self.copy, self.carry_on)
@@ -61,6 +65,8 @@ class Worker:
 
     def stop(self, timeout: float = 10.0) -> None:
         self._stopping.set()
+        for called in self._called.values():
+            called.set()
         for thread in self._threads:
             thread.join(timeout)
         self._chores.stop()
@@ -78,11 +84,24 @@ class Worker:
                     self._stopping.wait(TROUBLE_SECONDS)
                 else:
                     if not busy:
-                        self._stopping.wait(IDLE_SECONDS)
+                        self._rest(turn.__name__)
+
+    def _rest(self, turn: str) -> None:
+        """Until there may be something to do."""
+        called = self._called.get(turn)
+        if called is None:
+            self._stopping.wait(IDLE_SECONDS)
+            return
+        called.wait(UNCALLED_SECONDS)
+        if not self._stopping.is_set():
+            called.clear()
 
     def look(self, pool: ThreadPoolExecutor) -> bool:
         """Claim open jobs and unread costs once and look at all of them; True when more may be waiting."""
         work = self._claim(p_jobs=BATCH, p_costs=THREADS, p_outputs=0, p_lease_seconds=LOOK_LEASE_SECONDS)
+        for turn, kind in (("copy", "outputs"), ("carry_on", "runs")):
+            if work["waiting"][kind]:
+                self._called[turn].set()
         looks = [pool.submit(_guarded, look_at, job, job["id"]) for job in work["jobs"]]
         costs = [pool.submit(_guarded, read_cost, job, job["id"]) for job in work["costs"]]
         updates = [update for update in map(Future.result, looks) if update]

@@ -1,5 +1,13 @@
 -- The worker: claiming due work with a lease, so that any number of workers share it without doing it twice.
 
+create function private.runs_are_open() returns boolean
+language plpgsql stable security definer set search_path = '' as $$
+begin
+  -- Not SQL: the runs of campaigns come with a later migration.
+  return exists (select 1 from public.campaign_runs where state in ('running', 'waiting'));
+end $$;
+comment on function private.runs_are_open is 'Whether any run of a campaign is not over.';
+
 create function public.claim_work(p_worker text, p_jobs int, p_outputs int, p_costs int, p_lease_seconds int default 60)
 returns jsonb language plpgsql security definer set search_path = '' as $$
 declare
@@ -41,10 +49,14 @@ begin
   )
   select coalesce(jsonb_agg(private.job_json(t)), '[]') into claimed_costs from taken t;
 
-  return jsonb_build_object('jobs', claimed_jobs, 'outputs', claimed_outputs, 'costs', claimed_costs);
+  return jsonb_build_object('jobs', claimed_jobs, 'outputs', claimed_outputs, 'costs', claimed_costs, 'waiting', jsonb_build_object(
+    'outputs', exists (
+      select 1 from public.job_outputs
+      where mirror_due_at is not null and mirror_due_at <= now() and (lease_until is null or lease_until < now())),
+    'runs', private.runs_are_open()));
 end $$;
 comment on function public.claim_work is
-  'A worker''s beat: takes what is due under a lease: jobs to look at, outputs to mirror, costs to read. A lease that runs out is free for others.';
+  'A worker''s beat: takes what is due under a lease: jobs to look at, outputs to mirror, costs to read. A lease that runs out is free for others. "waiting" says whether there is something for those who copy and for those who carry on runs, so that they need not ask while there is nothing.';
 grant execute on function public.claim_work(text, int, int, int, int) to service_role;
 
 create function public.record_mirrored(

@@ -52,6 +52,22 @@ def test_clips_wait_with_a_reason_and_the_run_goes_on_when_a_person_says_so(book
     assert run_now(books, user, run)["state"] == "finished"
 
 
+def test_who_looks_at_jobs_hears_that_a_run_is_open(books: Books, user: UUID) -> None:
+    def waiting() -> bool:
+        work = books.call("claim_work", p_worker="looking", p_jobs=0, p_outputs=0, p_costs=0)
+        return bool(work["waiting"]["runs"])
+
+    campaign = new_campaign(books, user, clips=1)
+    assert not waiting()
+    start(books, user, campaign)
+    assert waiting()
+    (job,) = carry_on(books)
+    books.settle(job, completed())
+    assert waiting(), "whoever carries on runs has yet to see that it is over"
+    assert claim(books) == []
+    assert not waiting()
+
+
 def test_a_clip_that_is_postponed_is_due_again_later(books: Books, user: UUID) -> None:
     campaign = new_campaign(books, user, clips=2)
     run = start(books, user, campaign)

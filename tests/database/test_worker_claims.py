@@ -13,7 +13,13 @@ NOTHING: dict[str, list[Any]] = {"jobs": [], "outputs": [], "costs": []}
 
 
 def claim(books: Books, worker: str = "one", **more: int) -> Any:
-    return books.call("claim_work", **claiming(worker, **more))
+    found = books.call("claim_work", **claiming(worker, **more))
+    return {kind: found[kind] for kind in NOTHING}
+
+
+def waiting(books: Books) -> Any:
+    """What the loop that looks at jobs hears about the work of the other two."""
+    return books.call("claim_work", **claiming("looking", outputs=0))["waiting"]
 
 
 def claiming(worker: str, jobs: int = 50, outputs: int = 50, costs: int = 50, lease: int = 60) -> dict[str, Any]:
@@ -45,6 +51,17 @@ def test_what_is_due_is_claimed_under_a_lease(books: Books) -> None:
     assert books.job(job)["lease_owner"] == "one"
     assert books.value("select lease_until - now() between interval '50 s' and interval '60 s' from generation_jobs")
     assert claim(books, "two") == NOTHING
+
+
+def test_who_looks_at_jobs_hears_that_files_are_due(books: Books) -> None:
+    assert waiting(books) == {"outputs": False, "runs": False}
+    job = books.submitted(books.person())
+    books.settle(job, completed())
+    assert waiting(books) == {"outputs": True, "runs": False}
+    assert claim(books, "copying")["outputs"]
+    assert not waiting(books)["outputs"]  # they are taken
+    books.owner.execute("update job_outputs set lease_until = now() - interval '1 ms'")
+    assert waiting(books)["outputs"]
 
 
 def test_a_lease_that_ran_out_is_free(books: Books) -> None:

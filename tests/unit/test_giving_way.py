@@ -1,9 +1,11 @@
-"""Copying files gives way while verdicts pile up, and not for ever."""
+"""Who asks when: copying files gives way while verdicts pile up, and while there is nothing only one loop asks."""
 
 import asyncio
 import threading
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -43,6 +45,66 @@ def test_files_wait_for_verdicts_but_not_for_ever(monkeypatch: pytest.MonkeyPatc
         own.copy(pool)
         own.copy(pool)
         assert own.claims == 1  # once, and then they wait again
+
+
+class Idle(Worker):
+    """Whose claims find nothing, and which says how often each loop asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: Counter[str] = Counter()
+        self.due = {"outputs": False, "runs": False}
+        self.many_looks, self.copying, self.carrying = threading.Event(), threading.Event(), threading.Event()
+
+    def _claim(self, **limits: int) -> dict[str, Any]:
+        kind = "copy" if limits["p_outputs"] else "look"
+        self.asked[kind] += 1
+        if kind == "copy" and any(self.due.values()):
+            self.copying.set()
+        if self.asked["look"] >= 30:
+            self.many_looks.set()
+        return {"jobs": [], "costs": [], "outputs": [], "waiting": dict(self.due)}
+
+    def carry_on(self, _pool: ThreadPoolExecutor) -> bool:
+        self.asked["carry_on"] += 1
+        if any(self.due.values()):
+            self.carrying.set()
+        return False
+
+
+def test_while_there_is_nothing_only_one_loop_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "IDLE_SECONDS", 0.01)
+    monkeypatch.setattr(worker, "UNCALLED_SECONDS", 60.0)
+    own = Idle()
+    monkeypatch.setattr(own, "_chores", Mock())
+    own.start()
+    try:
+        assert own.many_looks.wait(30)
+        assert (own.asked["copy"], own.asked["carry_on"]) == (1, 1)  # when they began
+        own.due["outputs"] = True
+        assert own.copying.wait(30)
+        assert not own.carrying.is_set()
+        own.due["runs"] = True
+        assert own.carrying.wait(30)
+    finally:
+        own.stop()
+    assert not any(thread.is_alive() for thread in own._threads)
+
+
+def test_who_is_not_called_looks_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loop that calls may be held up by fal.ai."""
+    monkeypatch.setattr(worker, "UNCALLED_SECONDS", 0.01)
+    own = Idle()
+    monkeypatch.setattr(own, "look", lambda _pool: own._stopping.wait(30))
+    monkeypatch.setattr(own, "_threads", own._threads[1:])
+    monkeypatch.setattr(own, "_chores", Mock())
+    own.due["outputs"] = True
+    own.start()
+    try:
+        assert own.copying.wait(30)
+        assert own.carrying.wait(30)
+    finally:
+        own.stop()
 
 
 def test_calls_that_wait_for_the_next_batch_are_pressure(monkeypatch: pytest.MonkeyPatch) -> None:
