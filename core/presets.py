@@ -25,8 +25,8 @@ class Preset:
     is_shared: bool
 
     def may_change(self, person: Person) -> bool:
-        """Rename or delete it: their own, and as an admin what the team shares."""
-        return self.owner_id == person.user_id or (self.is_shared and person.is_admin)
+        """Rename or delete it: their own, and as an admin what the team shares. Who shared it may be none any more."""
+        return person.is_admin if self.is_shared else self.owner_id == person.user_id
 
 
 def list_presets(person: Person) -> tuple[Preset, ...]:

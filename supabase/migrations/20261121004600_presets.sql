@@ -98,6 +98,22 @@ begin
 end $$;
 comment on function private.checked_preset_name is 'The name as it is kept, in one line; 422 when it is empty or too long.';
 
+create function private.is_an_admin(p_person uuid) returns boolean
+language sql stable security definer set search_path = '' as $$
+  select exists (select 1 from public.profiles where user_id = p_person and role = 'admin' and is_approved and is_active)
+$$;
+comment on function private.is_an_admin is 'Whether this person is an approved, active admin.';
+
+create function private.require_unshared(p_actor uuid, p_preset public.presets) returns void
+language plpgsql security definer set search_path = '' as $$
+begin
+  -- Who shared it may be no admin any more: the team goes on with what an admin has let it have.
+  if p_preset.is_shared and not private.is_an_admin(p_actor) then
+    perform private.refuse(403, 'NOT_ALLOWED', 'The whole team uses this preset. Ask an admin to change it.');
+  end if;
+end $$;
+comment on function private.require_unshared is 'Ends the transaction with 403 when the team shares a preset and the person is no admin.';
+
 create function private.preset_to_change(p_actor uuid, p_preset uuid) returns public.presets
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -106,14 +122,13 @@ begin
   perform private.require_approved(p_actor);
   select * into preset from public.presets where id = p_preset for update;
   -- An admin tidies up what the team shares, and leaves alone what is a person's own.
-  if not found or preset.user_id <> p_actor and not (
-    preset.is_shared and exists (select 1 from public.profiles where user_id = p_actor and role = 'admin')
-  ) then
+  if not found or preset.user_id <> p_actor and not (preset.is_shared and private.is_an_admin(p_actor)) then
     perform private.refuse(404, 'NOT_FOUND', 'There is no such preset of yours.');
   end if;
+  perform private.require_unshared(p_actor, preset);
   return preset;
 end $$;
-comment on function private.preset_to_change is 'Locks a preset for its owner, a shared one for an admin too; 404 for everybody else.';
+comment on function private.preset_to_change is 'Locks a preset for its owner, a shared one for admins alone; 404 for everybody else, 403 for an owner who is no admin any more.';
 
 create function public.save_preset(
   p_preset uuid, p_actor uuid, p_generation_type text, p_name text, p_input_params jsonb
@@ -133,6 +148,7 @@ begin
   where p.user_id = p_actor and p.generation_type = p_generation_type and lower(p.name) = lower(wanted)
   returning * into preset;
   if found then
+    perform private.require_unshared(p_actor, preset);
     return to_jsonb(preset) || '{"replaced": true}';
   end if;
   if (select count(*) from public.presets p where p.user_id = p_actor and p.generation_type = p_generation_type) >= most then

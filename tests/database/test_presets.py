@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from tests.database import campaigns
+from tests.database.admin import second_admin
 from tests.database.books import SCHNELL, VEO, Books, Row, as_person, completed, refused
 
 
@@ -196,3 +197,22 @@ def test_an_admin_tidies_up_what_another_shared(books: Books) -> None:
 def rows_seen(books: Books, user: UUID) -> list[Row]:
     with as_person(books.url, user) as connection:
         return connection.execute("select * from presets").fetchall()
+
+
+def test_what_the_team_shares_is_no_longer_its_owners_once_they_are_no_admin(books: Books) -> None:
+    owner = second_admin(books)
+    preset = save(books, owner, "Poster")["id"]
+    books.call("edit_preset", p_actor=owner, p_preset=preset, p_shared=True)
+    books.call("set_role", p_actor=books.admin, p_user=owner, p_role="user")
+    with books.unchanged():
+        for name, more in (
+            ("edit_preset", {"p_name": "Mine"}),
+            ("edit_preset", {"p_shared": False}),
+            ("delete_preset", {}),
+        ):
+            with refused(403, "NOT_ALLOWED"):
+                books.call(name, p_actor=owner, p_preset=preset, **more)
+        with refused(403, "NOT_ALLOWED"):
+            save(books, owner, "poster", p_input_params={"shape": "tall"})
+    books.call("edit_preset", p_actor=books.admin, p_preset=preset, p_name="Poster of the team")
+    books.call("delete_preset", p_actor=books.admin, p_preset=preset)
