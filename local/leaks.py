@@ -31,6 +31,7 @@ SHAPES: Final = {
     "a key of Stripe": r"\b(?:sk|rk)_(?:live|test)_[0-9A-Za-z]{24,}",
     "a webhook secret of Stripe": r"\bwhsec_[0-9A-Za-z+/]{32,}",
     "a secret key of Supabase": r"\bsb_secret_[\w-]{22,}",
+    "a token of Supabase's CLI": r"\bsbp_(?:\w{1,10}_)?[0-9a-f]{40}\b",
     "a token (JWT)": r"\beyJ[\w-]{16,}\.eyJ[\w-]{16,}\.[\w-]{20,}",
     "a key of fal.ai": r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}:[0-9a-f]{32}\b",
     "a webhook of Slack": r"hooks\.slack\.com/services/T\w{6,}/B\w{6,}/\w{20,}",

@@ -18,6 +18,7 @@ REAL: dict[str, Callable[[], str]] = {
     "a key of Stripe": lambda: f"sk_live_{HEX(24)}",
     "a webhook secret of Stripe": lambda: f"whsec_{HEX(16)}",
     "a secret key of Supabase": lambda: f"sb_secret_{HEX(11)}_{HEX(4)}",
+    "a token of Supabase's CLI": lambda: f"sbp_{HEX(20)}",
     "a token (JWT)": lambda: f"eyJ{HEX(10)}.eyJ{HEX(20)}.{HEX(20)}",
     "a key of fal.ai": lambda: f"{uuid.uuid4()}:{HEX(16)}",
     "a webhook of Slack": lambda: f"https://hooks.slack.com/services/T{HEX(4)}/B{HEX(4)}/{HEX(12)}",
