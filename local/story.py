@@ -76,8 +76,8 @@ SHOTS: Final = (
         "clay",
         "The clay",
         "It begins with earth.",
-        "Terracotta dunes at dawn, soft ridges like wet clay, low sun",
-        "Slow glide over terracotta dunes at dawn, long shadows move, no people",
+        "A clay pot on the potter's wheel, terracotta, low sun from the left",
+        "The wheel turns slowly, light runs over wet clay, no people",
         is_filmed=True,
     ),
     Shot(
@@ -91,7 +91,7 @@ SHOTS: Final = (
         "table",
         "The table",
         "And it is yours.",
-        "Glazed ceramic spheres on a linen cloth, soft window light, cobalt and ochre",
-        "The light of the window moves across the table, slow push in, no people",
+        "A table laid for four on linen, cobalt bowls, soft morning light",
+        "Morning light moves across the table, slow push in from above, no people",
     ),
 )

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from local import story
 from local.fal import paint
 from local.fal.paint.palette import named_colours, palette_for, rgb
 
@@ -20,7 +21,12 @@ FAMILIES = {
     "gradient": "Citrus gradient for packaging",
     "vase": "Ceramic vase with dry grass",
     "bottle": "Perfume bottle, blush",
-    "unnamed": "Our founder at her desk",
+    "wheel": "A potter at the wheel",
+    "table": "A table laid for four on linen",
+    "cup": "A cup of coffee on a wooden table",
+    "town": "Skyline at sunset",
+    "somebody": "Our founder at her desk",
+    "unnamed": "Sneakers, hard shadows",
 }
 
 
@@ -58,10 +64,25 @@ def test_the_words_of_the_prompt_choose_what_is_painted() -> None:
         ("Three glazed ceramic spheres on a linen cloth, soft window light", "Three glazed ceramic spheres"),
         ("Night arch, limited edition poster, geometric shapes", "Poster, geometric shapes"),
         ("Launch poster for the winter collection, petals under water", "Poster"),
+        ("A table laid for four on linen, cobalt bowls, soft window light", "Dinner table"),
+        ("A clay pot on the potter's wheel, terracotta, low sun", "A vase"),
+        ("Flowing glaze, no people, without a landscape", "Flowing glaze"),
     ],
 )
 def test_what_most_of_the_words_say_is_painted(prompt: str, about: str) -> None:
     assert paint.painter_for(prompt) == paint.painter_for(about)
+
+
+@pytest.mark.parametrize("number", range(12))
+def test_what_no_word_names_is_no_mountain_and_no_house(number: int) -> None:
+    painter, _ = paint.painter_for(f"Sneakers {number * 'x'}")
+    assert painter in (paint.poster, paint.silk, paint.gradient)
+
+
+@pytest.mark.parametrize("shot", story.SHOTS, ids=[shot.name for shot in story.SHOTS])
+def test_the_clips_of_the_demo_show_what_they_are_about(shot: story.Shot) -> None:
+    expected = {"clay": paint.product, "fire": paint.silk, "table": paint.table}
+    assert paint.painter_for(shot.still)[0] is expected[shot.name]
 
 
 def test_colour_words_come_first_in_the_palette_and_light_ones_become_the_paper() -> None:

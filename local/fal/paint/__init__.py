@@ -4,6 +4,7 @@ The words of the prompt choose what is painted and in which colours. Nothing is 
 """
 
 import io
+import re
 import zlib
 from collections.abc import Callable
 
@@ -17,9 +18,11 @@ from local.fal.paint.graphic import arch, poster
 from local.fal.paint.landscape import landscape
 from local.fal.paint.palette import words_of
 from local.fal.paint.product import product
+from local.fal.paint.scenes import portrait, skyline
 from local.fal.paint.still_life import spheres
+from local.fal.paint.table import table
 
-VERSION = 2  # part of every cache key: raise it when the same parameters paint something else
+VERSION = 3  # part of every cache key: raise it when the same parameters paint something else
 _GRAIN = 2.2
 
 Painter = Callable[[Grid, str, Rng], Array]
@@ -28,11 +31,18 @@ Painter = Callable[[Grid, str, Rng], Array]
 # computing.
 _FAMILIES: tuple[tuple[Painter, int, str], ...] = (
     (poster, 1_100_000, "poster posters bauhaus geometric shapes graphic print collage abstract grid logo typography"),
-    (arch, 1_100_000, "arch arches doorway door architecture building facade stairs house interior room window"),
+    (arch, 1_100_000, "arch arches doorway door architecture facade stairs house interior room window"),
     (product, 700_000, "vase vases bottle perfume serum cosmetic cosmetics product products packshot jar jug pitcher"
-     " flowers flower bouquet plant can oil lamp"),
+     " flowers flower bouquet plant can oil lamp pot pots potter clay throwing tulips roses lemonade juice"),
+    (table, 700_000, "table tablecloth laid dinner breakfast lunch supper brunch meal dish dishes plate plates cutlery"
+     " crockery tableware napkin food soup ramen noodles pasta salad pizza bread cheese cake croissant coffee tea"
+     " espresso cappuccino latte matcha cup cups mug mugs bowl bowls kitchen guests"),
+    (skyline, 900_000, "city town street skyline skyscraper skyscrapers building buildings rooftop rooftops downtown"
+     " urban neon traffic office"),
+    (portrait, 900_000, "woman man girl boy person people portrait face founder chef actor actress child children"
+     " mother father team smiling couple friends barista customer she he her his"),
     (spheres, 520_000, "sphere spheres ball balls orb glazed ceramic ceramics porcelain still stopper stoppers glass"
-     " marbles pottery bowl mug cup studio"),
+     " marbles pottery studio"),
     (petals, 520_000, "petal petals rose peony underwater water-lily bloom blossom coral reef"),
     (silk, 520_000, "silk satin fabric cloth textile flowing ribbon liquid smoke marble fluid swirl velvet wave ink"),
     (landscape, 900_000, "dune dunes desert hill hills fjord mist misty landscape mountain mountains valley sunrise"
@@ -40,7 +50,10 @@ _FAMILIES: tuple[tuple[Painter, int, str], ...] = (
      " summer"),
     (gradient, 300_000, "gradient gradients soft background backdrop colour color wallpaper blur aura glow packaging"),
 )  # fmt: skip
-_UNNAMED: tuple[Painter, ...] = (spheres, landscape, product, poster, silk, arch)
+# What is named nowhere is painted as nothing in particular: a shape is never wrong, mountains for sneakers are.
+_UNNAMED: tuple[Painter, ...] = (poster, silk, gradient)
+
+_NEGATED = re.compile(r"\b(?:no|without)(?: an?| the)? [a-z]+")
 
 
 def picture(prompt: str, seed: int, width: int, height: int) -> Image.Image:
@@ -86,7 +99,7 @@ def _rng(prompt: str, seed: int) -> Rng:
 
 def painter_for(prompt: str) -> tuple[Painter, int]:
     """By the words of the prompt: the light from a window makes no house of three spheres. Without any, by its sum."""
-    words = set(words_of(prompt))
+    words = set(words_of(_NEGATED.sub("", prompt.lower())))
     matches = [len(words & set(listed.split())) for _, _, listed in _FAMILIES]
     if most := max(matches):
         painter, detail, _ = _FAMILIES[matches.index(most)]

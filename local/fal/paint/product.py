@@ -1,4 +1,4 @@
-"""A vase with a few stems, or a bottle, before a plain wall: one turned shape, lit from a window on the left."""
+"""A vase with a few stems, a bottle, or a pot on the wheel: one turned shape before a wall, lit from the left."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from local.fal.paint.canvas import Array, Grid, Rng, covered, mix, smoothstep
 from local.fal.paint.palette import Palette, is_light, named_colours, palette_for, rgb, words_of
 
 _BOTTLE_WORDS = {"bottle", "perfume", "serum", "cosmetic", "cosmetics", "cream", "product", "packaging", "can", "oil"}
+_WHEEL_WORDS = {"wheel", "potter", "throwing"}
 _LIGHT = np.array([-0.62, -0.42, 0.66], np.float32)  # x right, y down, z to the viewer
 _LIGHT /= np.linalg.norm(_LIGHT)
 
@@ -28,14 +29,19 @@ def product(grid: Grid, prompt: str, rng: Rng) -> Array:
     """The picture."""
     palette = palette_for(prompt, rng)
     bottle = bool(set(words_of(prompt)) & _BOTTLE_WORDS)
+    wheel = bool(set(words_of(prompt)) & _WHEEL_WORDS)
+    if wheel and not named_colours(prompt):
+        palette = palette_for(f"{prompt} terracotta", rng)
     table = grid.bottom * 0.56
     picture = _room(grid, palette, table, rng)
     scale = min(grid.bottom / 0.5, 1.5) * min(1.0, grid.right / 0.42)
     shape = _bottle(rng, scale) if bottle else _vase(rng, scale)
     foot = table + 0.11 * scale
     middle = float(rng.uniform(-0.03, 0.03))
+    if wheel:
+        _turntable(picture, grid, palette, middle, foot, scale)
     _shadow(picture, grid, middle, foot, shape)
-    if not bottle:
+    if not bottle and not wheel:
         _stems(picture, grid, palette, middle, foot - shape.height, scale, rng)
     pale = [colour for colour in named_colours(prompt) if is_light(colour)]
     strong = [colour for colour in named_colours(prompt) if not is_light(colour)]
@@ -191,6 +197,19 @@ def _shadow(picture: Array, grid: Grid, middle: float, foot: float, shape: Turne
     dark = 0.46 * smoothstep(1.15, 0.55, touch) + 0.30 * body + 0.14 * smoothstep(1.0, 0.1, wide)
     tint = np.array([0.9, 1.0, 1.06], np.float32)  # shadows take less of the warm light
     picture *= (1 - np.clip(dark, 0, 0.72)[..., None] * tint).astype(np.float32)
+
+
+def _turntable(picture: Array, grid: Grid, palette: Palette, middle: float, foot: float, scale: float) -> None:
+    """The disc that the pot turns on, with the rings that a wet hand leaves."""
+    wide, flat, thick = min(0.34 * scale, 0.9 * grid.right), 0.2, 0.035 * scale
+    top = mix(rgb("8a6a50"), palette.deep, 0.2)
+    rim = np.hypot(grid.x - middle, (grid.y - foot - thick) / flat) - wide
+    side = np.maximum(np.abs(grid.x - middle) - wide, np.abs(grid.y - foot - thick / 2) - thick / 2)
+    picture *= (1 - 0.35 * smoothstep(0.10, -0.05, rim - 0.05))[..., None].astype(np.float32)
+    picture[:] = mix(picture, top * 0.62, covered(np.minimum(rim, side), grid))
+    away = np.hypot(grid.x - middle, (grid.y - foot) / flat)
+    rings = 1 + 0.05 * np.sin(away / wide * 60) - 0.12 * np.clip((grid.x - middle) / wide, -1, 1)
+    picture[:] = mix(picture, np.clip(top * rings[..., None], 0, 1), covered(away - wide, grid))
 
 
 def _stems(picture: Array, grid: Grid, palette: Palette, middle: float, top: float, scale: float, rng: Rng) -> None:
