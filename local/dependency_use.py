@@ -70,6 +70,12 @@ def unused_or_undeclared(root: Path) -> Iterator[str]:
             known = app if part in PRODUCT else direct
             if name not in known and PARTS.get(name) not in known:
                 yield f"{part} imports {name}, which is no direct dependency"
+    wanted = json.loads((root / "supabase" / "package.json").read_text(encoding="utf-8"))["dependencies"]
+    places = [*(root / "supabase").glob("*.mjs"), *(root / "local").glob("*.py"), root / "tests" / "browser" / "axe.py"]
+    text = "".join(place.read_text(encoding="utf-8") for place in places)
+    for name in wanted:
+        if name.rpartition("/")[2] not in text:
+            yield f"supabase/package.json: nothing uses {name}"
 
 
 def licences_of(installed: Mapping[str, str]) -> Iterator[str]:

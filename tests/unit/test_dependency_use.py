@@ -29,7 +29,7 @@ def test_what_is_installed_is_used_and_may_be() -> None:
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A project that imports what it says, and as little as that."""
-    for name in ("pyproject.toml", *NAMED_IN.values()):
+    for name in ("pyproject.toml", "supabase/package.json", "supabase/lite.mjs", *NAMED_IN.values()):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     for part in (*PRODUCT, *AROUND):
@@ -49,6 +49,9 @@ def test_who_is_not_used_or_not_named_is_told(project: Path) -> None:
     told = list(unused_or_undeclared(project))
     assert "pyproject.toml: nothing uses certifi" in told
     assert "core imports joserfc, which is no direct dependency" in told
+    package = project / "supabase" / "package.json"
+    package.write_text(package.read_text().replace('"axe-core"', '"left-pad"'))
+    assert "supabase/package.json: nothing uses left-pad" in list(unused_or_undeclared(project))
 
 
 def test_the_product_does_not_lean_on_what_only_development_has(project: Path) -> None:
