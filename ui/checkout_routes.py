@@ -40,7 +40,7 @@ async def start(request: Request) -> Response:
             success_url=f"{done}&{rest}" if rest else done,
             cancel_url=f"{origin}/checkout/cancelled" + (f"?{rest}" if rest else ""),
             order_id=_uuid(form.get("order")) or uuid4(),
-            expected_cents=int(form["cents"]) if form.get("cents", "").isdecimal() else None,
+            expected_cents=_cents(form.get("cents", "")),
         )
     except AtelierError as error:
         return _back(back, error)
@@ -96,6 +96,13 @@ def _sign_in_first(path: str) -> Response:
 
 async def _person(request: Request) -> Person | None:
     return await run_in_threadpool(sessions.current, web.session_cookie(request.cookies))
+
+
+def _cents(text: str) -> int | None:
+    """The price that was on the button; nothing was said without one. What is no price is none of ours, so it is 0."""
+    if not text:
+        return None
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 9 else 0
 
 
 def _uuid(text: str | None) -> UUID | None:
