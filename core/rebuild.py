@@ -10,7 +10,7 @@ import httpx
 
 from core.database import Database
 from core.errors import AtelierError
-from core.settings import Settings, get_settings
+from core.settings import WITHOUT_DATABASE, Settings, get_settings
 
 PATIENCE = httpx.Timeout(600.0, connect=5.0)  # a long history takes its time, and so does a lock
 
@@ -23,9 +23,13 @@ def rebuild(settings: Settings) -> list[dict[str, Any]]:
 
 
 def main() -> int:
-    """Rebuild and print each row that was wrong. The exit code: 0, or 2 when the database refused."""
+    """Rebuild and print each row that was wrong. The exit code, as above."""
+    settings = get_settings()
+    if not (settings.supabase_url and settings.supabase_secret_key):
+        print(f"{WITHOUT_DATABASE} Nothing was changed.", file=sys.stderr)
+        return 2
     try:
-        differences = rebuild(get_settings())
+        differences = rebuild(settings)
     except AtelierError as error:
         print(error.sentence, file=sys.stderr)
         return 2

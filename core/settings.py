@@ -21,6 +21,8 @@ from core.errors import SettingsError
 
 ENV_FILE: Final = Path(__file__).resolve().parent.parent / ".env"
 LOCAL_APP_SECRET: Final = "local-development-only-never-use-this-in-production"
+# What a command says that is run where the settings of the two processes are not.
+WITHOUT_DATABASE: Final = "SUPABASE_URL and SUPABASE_SECRET_KEY are not set here."
 MINIMUM_APP_SECRET: Final = 32  # characters
 MINIMUM_SECRET: Final = 16  # characters, for the keys that others issue
 _PLACEHOLDER = re.compile(r"change.?me|placeholder|example|local-development|your[-_ ]|^<.*>$", re.IGNORECASE)

@@ -11,8 +11,9 @@ import sys
 
 import stripe
 
-from core.errors import AtelierError
+from core.errors import AtelierError, DatabaseUnavailable
 from core.packs import Pack, packs
+from core.settings import WITHOUT_DATABASE, get_settings
 from core.stripe_api import get_client, translated
 from core.stripe_events import EVENT_TYPES
 
@@ -56,8 +57,10 @@ def _ensure_product(client: stripe.StripeClient, pack: Pack) -> str:
 
 
 def main() -> None:
-    """Make the prices and print the settings that name them. Raises what `ensure_price` does."""
-    client = get_client()
+    """Make the prices and print the settings that name them. Raises what `ensure_price` does, DatabaseUnavailable."""
+    client, settings = get_client(), get_settings()
+    if not (settings.supabase_url and settings.supabase_secret_key):
+        raise DatabaseUnavailable(f"The packs are in the database. {WITHOUT_DATABASE} Nothing was made at Stripe.")
     for pack in packs():
         print(f"STRIPE_PRICE_{pack.key.upper()}={ensure_price(client, pack)}")
     print("# Webhook endpoint: <PUBLIC_URL>/webhooks/stripe with these events, its secret as STRIPE_WEBHOOK_SECRET:")
