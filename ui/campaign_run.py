@@ -27,6 +27,8 @@ def confirm(campaign: Campaign, clips: tuple[Clip, ...]) -> None:
     with guard.told():
         found = campaigns.estimate(person, campaign.id, step, last, clip_ids=wanted)
         _draw_total(person, found)
+        for sentence in campaign_words.begun(clips, wanted, step, last):
+            st.markdown(f":small[:gray[{words.escape(sentence)}]]")
         confirmed = found.credits
         if step != last:
             confirmed = _amount(found)

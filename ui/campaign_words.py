@@ -1,6 +1,6 @@
 """Campaigns in words: how a step stands, what a run does. Pure functions; nothing here is escaped."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from uuid import UUID
 
 from core.campaigns import LABELS, STEPS, Campaign, Clip, EstimateLine, Run, RunClip, Step, StepState, Version
@@ -58,6 +58,19 @@ def problems(lines: Iterable[EstimateLine]) -> list[str]:
         is_prompt = problem == f"{recipe_form.prompt_label(line.generation_type)} is missing."
         told.append(f"{about} needs a prompt." if is_prompt else f"{about}: {problem}")
         blocked.add(line.clip_id)
+    return told
+
+
+def begun(clips: Iterable[Clip], wanted: Collection[UUID], first: Step, last: Step) -> list[str]:
+    """The clay has its video. Choose voice to go on with it: for clips that a chain passes by, as they are further."""
+    told = []
+    for clip in clips:
+        if clip.id in wanted or clip.step(first).current is None:
+            continue
+        later = (clip.step(step) for step in between(first, last)[1:])
+        missing = (state.step for state in later if state.recipe and not state.current and not state.open_jobs)
+        if (at := next(missing, None)) is not None:
+            told.append(f"{clip.name} has its {NOUNS[first]}. Choose {LABELS[at].lower()} to go on with it.")
     return told
 
 

@@ -37,3 +37,13 @@ def test_what_is_in_the_way_of_a_run_is_told_once_and_without_what_follows_from_
     assert said == ["The bottle · ambience needs a prompt.", "The table · video needs a prompt."]
     [alone] = campaign_words.problems([line(table, "The table", "voice", "voice_chatterbox", missing_source("voice"))])
     assert alone.startswith("The table · voice: there is no video of this clip yet.")
+
+
+def test_a_chain_names_the_clips_that_are_further_and_how_to_go_on_with_them() -> None:
+    new, clip = made.clip(), made.clip()
+    begun = made.clip({"first_frame": made.made(clip.id)}, id=clip.id, title="The clay")
+    assert campaign_words.begun([new, begun], [new.id], "first_frame", "video") == [
+        "The clay has its first frame. Choose video to go on with it."
+    ]
+    assert campaign_words.begun([new, begun], [new.id], "first_frame", "first_frame") == []
+    assert campaign_words.begun([new, begun], [new.id, begun.id], "first_frame", "video") == []
