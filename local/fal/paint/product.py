@@ -32,7 +32,7 @@ def product(grid: Grid, prompt: str, rng: Rng) -> Array:
     wheel = bool(set(words_of(prompt)) & _WHEEL_WORDS)
     if wheel and not named_colours(prompt):
         palette = palette_for(f"{prompt} terracotta", rng)
-    table = grid.bottom * 0.56
+    table = min(grid.bottom * 0.56, 0.32)  # what stands there stays in a square cut from the middle
     picture = _room(grid, palette, table, rng)
     scale = min(grid.bottom / 0.5, 1.5) * min(1.0, grid.right / 0.42)
     shape = _bottle(rng, scale) if bottle else _vase(rng, scale)

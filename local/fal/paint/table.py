@@ -55,8 +55,8 @@ def _top(grid: Grid, palette: Palette, rng: Rng, *, is_wood: bool) -> Array:
 
 
 def _places(grid: Grid, count: int) -> list[tuple[float, float, int]]:
-    """Middle of each place, and 1 where one sits below, -1 above."""
-    x, y = grid.right * 0.5, grid.bottom * 0.5
+    """Middle of each place, and 1 where one sits below, -1 above. All of them stay in a square cut from the middle."""
+    x, y = min(grid.right * 0.5, 0.3), min(grid.bottom * 0.5, 0.3)
     if count == 1:
         return [(0.0, 0.0, 1)]
     if count == 2:
