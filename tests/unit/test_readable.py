@@ -1,4 +1,4 @@
-"""What keeps the code readable: modules of a size, and nothing that nobody uses."""
+"""What keeps the code readable: modules of a size, nothing that nobody uses, functions that say what they give."""
 
 import ast
 import re
@@ -38,3 +38,15 @@ def test_whatever_is_defined_is_used_by_the_product() -> None:
         and not node.name.startswith("__")
     ]
     assert unused == []
+
+
+def test_every_public_function_of_core_says_what_it_gives() -> None:
+    silent = [
+        f"{path.relative_to(ROOT)}: {node.name}"
+        for path in sorted((ROOT / "core").rglob("*.py"))
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and not node.name.startswith("_")
+        and not ast.get_docstring(node)
+    ]
+    assert silent == []
