@@ -85,7 +85,12 @@ def as_text(status: Status) -> str:
     """A few lines for a terminal."""
     state = "runs" if status.ready else "is starting" if status.running else "does not run"
     lines = [f"Atelier {state}: {status.app}"]
-    lines += [f"  {name:<10} {'well' if well else 'not well'}" for name, well in status.healthy.items()]
-    lines += [f"  {person['role']:<10} {person['email']}  {person['password']}" for person in status.people]
+    otherwise = "not well" if status.running else "stopped"
+    lines += [f"  {name:<10} {'well' if well else otherwise}" for name, well in status.healthy.items()]
+    called = {"user": "marketer"}  # as `make run` says it
+    lines += [
+        f"  {called.get(person['role'], person['role']):<10} {person['email']}  {person['password']}"
+        for person in status.people
+    ]
     lines.append(f"  simulated  {', '.join(status.simulated) or 'nothing'}")
     return "\n".join(lines)
