@@ -19,7 +19,7 @@ def draw(jobs: tuple[Job, ...]) -> None:
         key=_KEY,
         alt="Finished jobs, newest first",
         config={
-            "Job": st.column_config.TextColumn(width="large"),
+            "Job": st.column_config.TextColumn(width=240),
             "Status": st.column_config.MultiselectColumn(
                 options=list(_STATUS_COLORS), color=list(_STATUS_COLORS.values())
             ),
@@ -35,9 +35,9 @@ def _frame(jobs: tuple[Job, ...]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "Job": [describe.title(job) for job in jobs],
+            "Status": [[describe.status(job)] for job in jobs],  # the second column: a phone shows two
             "Kind": [describe.kind(job) for job in jobs],
             "Type": [describe.model(job) for job in jobs],
-            "Status": [[describe.status(job)] for job in jobs],
             "Credits": [job.credits_charged for job in jobs],
             "Cost, USD": [float(describe.cost_usd(job)) for job in jobs],
             "Finished": [words.ago(job.completed_at or job.created_at, now, tz) for job in jobs],

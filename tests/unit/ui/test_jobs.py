@@ -108,6 +108,13 @@ def test_what_the_credits_do_not_cover_is_named(studio: Studio, open_page: Open)
     assert app.button(key="retry-all").label == "Try it again"
 
 
+def test_a_phone_sees_in_the_table_what_became_of_a_job(studio: Studio, open_page: Open) -> None:
+    studio.finished = [doubles.job()]
+    app = open_page("jobs")
+    app.button_group(key="jobs-view").set_value("table").run()
+    assert list(app.dataframe[0].value.columns[:2]) == ["Job", "Status"]
+
+
 def test_what_somebody_cancelled_is_no_alarm(studio: Studio, open_page: Open) -> None:
     ended = doubles.job(
         status="cancelled", credits_charged=0, outputs=(), error_message="This was cancelled. Nothing was charged."
