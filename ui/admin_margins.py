@@ -66,7 +66,10 @@ def terms(report: MarginReport) -> str:
 
 def _table(report: MarginReport) -> None:
     rows = [_row(report, known) for known in report.types]
-    plain = [[_plain(value) for value in row] for row in rows]
+    plain = [
+        [_percent(value) if head in _SHARES else _plain(value) for head, value in zip(_HEADS, row, strict=True)]
+        for row in rows
+    ]
     euros, dollars = (st.column_config.NumberColumn(format=f"{sign}%.3f") for sign in "€$")
     st.dataframe(
         pd.DataFrame(plain, columns=list(_HEADS)),
@@ -80,8 +83,10 @@ def _table(report: MarginReport) -> None:
             "Sells for": euros,
             "Costs": dollars,
             "Real cost": st.column_config.NumberColumn(format="$%.2f", help="Of these jobs, as best known"),
-            "Jobs": st.column_config.NumberColumn(help=f"Ended in the last {report.days} days, paid with credits"),
-            **{name: st.column_config.NumberColumn(format="percent", help=why) for name, why in _SHARES.items()},
+            "Jobs": st.column_config.NumberColumn(
+                format="localized", help=f"Ended in the last {report.days} days, paid with credits"
+            ),
+            **{name: st.column_config.NumberColumn(format="%.1f%%", help=why) for name, why in _SHARES.items()},
         },
     )
     numbers.download(
@@ -113,6 +118,11 @@ def _sums(report: MarginReport, known: TypeMargin) -> tuple[Any, ...]:
 
 def _plain(value: Any) -> Any:
     return round(float(value), 3) if isinstance(value, Decimal) else value
+
+
+def _percent(share: Decimal | None) -> float | None:
+    """96.1: the format "percent" would show 96% beside it for 0.96."""
+    return None if share is None else float(round(share * 100, 1))
 
 
 @st.dialog("Terms")

@@ -18,6 +18,7 @@ from ui import limits_dialog, numbers, words
 _WHERE = "where-by"
 _MONEY = ("Estimated, USD", "Actual, USD")
 _LONG = 10  # rows; more of them scroll
+_TALL = 15  # the same where all of them are wanted at a glance: every type fits
 
 
 def reads(person: Person, period: Period) -> list[Read]:
@@ -90,11 +91,11 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, file: str, 
     config = {
         **dict.fromkeys(_MONEY, numbers.dollars(row[place] for row in rows for place in places)),
         "Monthly cap": st.column_config.NumberColumn(format="$%.2f"),
-        "Credits": st.column_config.NumberColumn(format="localized"),
+        **dict.fromkeys(("Jobs", "Credits"), st.column_config.NumberColumn(format="localized")),
         "Cap used": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1),
         "Difference": st.column_config.NumberColumn(format="percent"),
     }
-    numbers.table(columns, rows, file=file, alt=alt, config=config)
+    numbers.table(columns, rows, file=file, alt=alt, config=config, most=_TALL)
 
 
 def _estimates(report: SpendReport) -> None:

@@ -51,6 +51,7 @@ class Spending:
         self.spent_days = 17
         self.failures = CostlyFailures(0, Decimal(0), (), ())
         self.done: list[tuple[Any, ...]] = []
+        self.people: tuple[PersonSpend, ...] = ()
         self.refuses: Exception | None = None
         self.drift: tuple[Drift, ...] = ()
         self.foreign: tuple[ForeignCharge, ...] = ()
@@ -82,7 +83,7 @@ class Spending:
             before=Totals(period.before, 2, 0, 9, Decimal(1), Decimal("1.36")),
             by_day=tuple(rows),
             by_type=(slice_of("Veo 3.1 Fast", "1.5", kind="video"),),
-            by_person=(mine,),
+            by_person=self.people or (mine,),
             costly_failures=self.failures,
         )
 

@@ -106,6 +106,8 @@ def test_margins_name_what_earns_too_little(money: Money) -> None:
     app = opened()
     assert r"**Below 30%: Veo \*3\.1\*.**" in app.warning[0].value
     assert "Old" not in app.warning[0].value
+    shown = next(table.value for table in app.dataframe if "Sells for" in table.value)
+    assert list(shown["Real"]) == [96.0, 12.0, 5.0], "percent, to be shown with one decimal each"
     assert money.done == []
     said = admin_margins.terms(REPORT)
     assert "€0.139, the lowest price on sale, really sold for €0.1633. €1 is \\$1.10." in said

@@ -1,8 +1,11 @@
 """The Budget page: figures, forecast, dialogs, spend with its numbers, limits; and its words and charts."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
+from typing import Any
+from uuid import uuid4
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -238,3 +241,24 @@ def test_a_line_of_one_day_stands_on_the_whole_day() -> None:
 def test_estimate_against_actual_in_words(money: Spending) -> None:
     report = money.report(doubles.person(), Period(TODAY, TODAY), "type")
     assert spend_tables.off(report) == r"Jobs cost **50% less** than estimated: \$1\.70 instead of \$3\.40."
+
+
+def test_a_large_team_scrolls_instead_of_making_the_page_long(
+    money: Spending, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[tuple[int, int | None]] = []
+    table = numbers.table
+
+    def look(columns: Sequence[str], rows: Sequence[Any], **how: Any) -> None:
+        if columns[0] == "Person":
+            drawn.append((len(rows), how["most"]))
+        table(columns, rows, **how)
+
+    monkeypatch.setattr(numbers, "table", look)
+    (mine,) = money.report(doubles.person(role="admin"), Period(TODAY, TODAY), "type").by_person
+    money.people = tuple(replace(mine, user_id=uuid4()) for _ in range(40))
+    assert not open_page("budget").exception
+    ((rows, most),) = drawn
+    assert rows == 40
+    assert most is not None
+    assert most < rows
