@@ -30,7 +30,8 @@ CREDITS = 8  # that everybody begins with: few enough to run out
 
 # What is done, and how often.
 WEIGHTS = dict.fromkeys(DEEDS, 2)
-WEIGHTS |= {"create": 6, "retry": 3, "begin": 6, "accept": 6, "webhook": 8, "poll": 8, "cancel": 4, "cost": 4}
+WEIGHTS |= {"create": 6, "retry": 3, "begin": 6, "accept": 6, "webhook": 8, "poll": 8, "cancel": 4}
+WEIGHTS |= {"cost": 4, "cost_again": 4}
 WEIGHTS |= {"order": 3, "checkout": 8, "look_at_checkout": 3, "refund": 6, "dispute": 6, "cap": 5, "grant": 3}
 WEIGHTS |= dict.fromkeys(("activity", "metering", "lock"), 1)
 # What is done to the same thing at the same moment.
@@ -53,6 +54,8 @@ RACES = (
     ("replay", "poll"),
     ("cost", "poll"),
     ("cost", "cost"),
+    ("cost", "cost_again"),
+    ("cost_again", "cost_again"),
     ("retry", "retry"),
     ("retry_many", "retry_many"),
     ("retry_many", "retry", "poll"),

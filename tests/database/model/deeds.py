@@ -94,28 +94,28 @@ def begin(cast: Cast, world: World, a: int, _b: int) -> Deed | None:
     def is_new(job: Job) -> bool:
         return job.status == "pending" and not job.is_begun
 
-    return _about(cast, world, a, is_new, "begin_submit", lambda w, key: w.begin(key), read, p_start_seconds=1800)
+    return about(cast, world, a, is_new, "begin_submit", lambda w, key: w.begin(key), read, p_start_seconds=1800)
 
 
 def accept(cast: Cast, world: World, a: int, _b: int) -> Deed | None:
-    deed = _about(cast, world, a, _is_on_its_way, "record_submitted", lambda w, key: w.accept(key))
+    deed = about(cast, world, a, _is_on_its_way, "record_submitted", lambda w, key: w.accept(key))
     return deed and replace(deed, arguments=acceptance(deed.arguments["p_job"]))
 
 
 def found(cast: Cast, world: World, a: int, _b: int) -> Deed | None:
     """The worker finds the request of an unclear job in fal.ai's own list."""
-    deed = _about(cast, world, a, _is_on_its_way, "record_found", lambda w, key: w.find(key), p_queue_url=QUEUE_URL)
+    deed = about(cast, world, a, _is_on_its_way, "record_found", lambda w, key: w.find(key), p_queue_url=QUEUE_URL)
     return deed and replace(deed, arguments=deed.arguments | {"p_request_id": request_of(deed.arguments["p_job"])})
 
 
 def unclear(cast: Cast, world: World, a: int, _b: int) -> Deed | None:
     more = {"p_message": "?", "p_check_seconds": 15}
-    return _about(cast, world, a, _is_on_its_way, "record_unclear", lambda _w, _key: DONE, **more)
+    return about(cast, world, a, _is_on_its_way, "record_unclear", lambda _w, _key: DONE, **more)
 
 
 def unsent(cast: Cast, world: World, a: int, _b: int) -> Deed | None:
     more = {"p_message": "Later.", "p_check_seconds": 3}
-    return _about(cast, world, a, _is_on_its_way, "record_unsent", lambda w, key: w.unsent(key), **more)
+    return about(cast, world, a, _is_on_its_way, "record_unsent", lambda w, key: w.unsent(key), **more)
 
 
 def refuse(cast: Cast, world: World, a: int, b: int) -> Deed | None:
@@ -147,7 +147,7 @@ def _settle(
 ) -> Deed | None:
     if not any(job.is_begun or job.is_known for job in world.jobs.values()):
         return None  # nobody can know anything of what was never sent
-    return _about(
+    return about(
         cast,
         world,
         a,
@@ -232,25 +232,10 @@ def cancel(cast: Cast, world: World, a: int, b: int) -> Deed | None:
 def close(cast: Cast, world: World, a: int, _b: int) -> Deed | None:
     """An admin gives a job up."""
     more = {"p_actor": cast.books.admin, "p_reason": "Stuck"}
-    return _about(cast, world, a, _is_on_its_way, "mark_job_failed", lambda w, key: w.give_up(key), **more)
+    return about(cast, world, a, _is_on_its_way, "mark_job_failed", lambda w, key: w.give_up(key), **more)
 
 
-def cost(cast: Cast, world: World, a: int, b: int) -> Deed | None:
-    """fal.ai's units or its bill arrive."""
-    usd, source = Decimal(b % 9) / 1000, ("metered", "confirmed")[b % 2]
-    more = {"p_usd": usd, "p_units": None, "p_source": source}
-    return _about(
-        cast,
-        world,
-        a,
-        lambda job: not job.is_open,
-        "record_cost",
-        lambda w, key: w.record_cost(key, usd, source),
-        **more,
-    )
-
-
-def _about(
+def about(
     cast: Cast,
     world: World,
     number: int,
@@ -260,7 +245,7 @@ def _about(
     read: Callable[[Any], str] = lambda _result: DONE,
     **more: Any,
 ) -> Deed | None:
-    """A deed about one job; None while there is none."""
+    """A deed about one job, mostly about a likely one; None while there is none."""
     if not world.jobs:
         return None
     key = pick_job(world, number, likely)
@@ -301,6 +286,5 @@ JOB_DEEDS = {
         progress,
         cancel,
         close,
-        cost,
     )
 }

@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.database.books import Row
 from tests.database.model.cast import PEOPLE, Cast, Deed, person, pick
+from tests.database.model.cost_deeds import COST_DEEDS
 from tests.database.model.deeds import JOB_DEEDS
 from tests.database.model.payments import PACKS, Back, Purchase
 from tests.database.model.world import DONE, World
@@ -268,22 +269,26 @@ def _by_admin(cast: Cast, name: str, function: str, expect: Callable[[World], st
     return Deed(name, function, {"p_actor": cast.books.admin} | more, expect)
 
 
-DEEDS: dict[str, Callable[[Cast, World, int, int], Deed | None]] = JOB_DEEDS | {
-    deed.__name__: deed
-    for deed in (
-        order,
-        attach,
-        checkout,
-        look_at_checkout,
-        refund,
-        dispute,
-        grant,
-        waive,
-        cap,
-        activity,
-        metering,
-        balance,
-        blocking,
-        lock,
-    )
-}
+DEEDS: dict[str, Callable[[Cast, World, int, int], Deed | None]] = (
+    JOB_DEEDS
+    | COST_DEEDS
+    | {
+        deed.__name__: deed
+        for deed in (
+            order,
+            attach,
+            checkout,
+            look_at_checkout,
+            refund,
+            dispute,
+            grant,
+            waive,
+            cap,
+            activity,
+            metering,
+            balance,
+            blocking,
+            lock,
+        )
+    }
+)
