@@ -36,7 +36,7 @@ def draw(person: Person) -> None:
 
 
 def _figures(found: PaymentMetrics) -> None:
-    with st.grid(4, min_column_width=150, gap="small"):
+    with st.container(key="figures-sales"), st.grid(4, min_column_width=150, gap="small"):
         figures.metric("Packs seen", words.number(found.seen), f"by {words.count(found.seen_by, 'person', 'people')}")
         figures.metric("Checkouts", words.number(found.checkouts), _rate(found.checkout_conversion, "bought"))
         figures.metric("Purchases", words.number(found.purchases), _rate(found.conversion, "of views"))

@@ -17,7 +17,7 @@ _TONES: dict[str, Color] = {"ok": "green", "low": "yellow", "out": "red"}
 
 def draw(person: Person, overview: Overview) -> None:
     """Running, done, spent, left, books; each answers in one glance, with words and not with colour alone."""
-    with st.grid(5, min_column_width=150, gap="small"):
+    with st.container(key="figures"), st.grid(5, min_column_width=150, gap="small"):
         metric("Running now", words.number(overview.running), *_running(overview))
         metric("Done today", words.number(overview.done_today), *_failed(overview))
         metric("Spent today", words.usd(overview.spent_today, 2), *against_usual(overview))

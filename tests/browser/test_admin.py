@@ -126,3 +126,24 @@ def test_an_admins_day_is_in_the_trail(
             click_row(admin_page, "trail-table", 0)
     expect(dialog.get_by_text(f"Call {dead}")).to_be_visible()
     expect(dialog.get_by_text("Storage did not answer")).to_be_visible()
+
+
+def test_what_stands_for_a_figure_while_it_loads_is_as_high_as_the_figure(admin_page: Page) -> None:
+    """Streamlit's own placeholder is a third of it, and everything below moved when the figures came."""
+    go(admin_page, "/admin")
+    figures = admin_page.locator(".st-key-figures")
+    expect(figures.get_by_test_id("stMetric")).to_have_count(5)
+    loaded, loading = figures.evaluate(
+        "box => { const metric = box.querySelector('[data-testid=stMetric]'), part = document.createElement('div');"
+        " part.dataset.testid = 'stSkeleton'; part.style.position = 'absolute'; metric.parentElement.append(part);"
+        " const heights = [metric, part].map(one => one.getBoundingClientRect().height);"
+        " part.remove(); return heights }"
+    )
+    assert abs(loaded - loading) < 4
+
+
+def test_text_in_a_table_has_room(admin_page: Page) -> None:
+    """Streamlit's cells are 25 rem wide at most, and a sentence in one was three lines beside an empty half."""
+    go(admin_page, "/admin?section=Operations")
+    cell = admin_page.get_by_test_id("stTable").locator("td > div").first
+    assert cell.evaluate("part => parseFloat(getComputedStyle(part).maxWidth)") >= 640
