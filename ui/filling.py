@@ -12,6 +12,7 @@ from core.presets import Preset
 from ui import describe, form, session, sources, words
 from ui.sources import Family, Source
 
+FILLED = "gen-filled"  # how often the form was filled in this visit: what the browser goes by (ui/keys.py)
 _WANTED = "gen-wanted"
 _NOTES = "gen-notes"
 _FOR_ONE_JOB = ("seed",)  # the same again would be the same picture again
@@ -40,27 +41,32 @@ def first_used(offers: Mapping[str, Offer], media: str | None = None) -> Offer |
     return next((offer for offer in used if media in (None, offer.type.media)), None)
 
 
+def _want(wanted: _Wanted) -> None:
+    st.session_state[_WANTED] = wanted
+    st.session_state[FILLED] = st.session_state.get(FILLED, 0) + 1
+
+
 def put_back(type_key: str, inputs: Mapping[str, Any]) -> None:
     """Have the next run of the Generate page start with all inputs of an earlier job."""
-    st.session_state[_WANTED] = _Wanted(type_key, dict(inputs))
+    _want(_Wanted(type_key, dict(inputs)))
 
 
 def put_preset(preset: Preset) -> None:
     """Have the next run start with these settings. The prompt stays unless the preset has one."""
-    st.session_state[_WANTED] = _Wanted(preset.generation_type, preset.inputs, "words and files")
+    _want(_Wanted(preset.generation_type, preset.inputs, "words and files"))
 
 
 def put_input(type_key: str, field: Field, job: Job, output: Output) -> None:
     """Have the next run start with this result as input of a type."""
     source = sources.of_output(sources.family_of(field), job, output)
-    st.session_state[_WANTED] = _Wanted(type_key, {field.name: source}, "everything")
+    _want(_Wanted(type_key, {field.name: source}, "everything"))
 
 
 def put_prompt(offer: Offer, text: str) -> None:
     """Have the next run start with this prompt and everything else as it is."""
     prompt = form.prompt_field(offer)
     if prompt is not None:
-        st.session_state[_WANTED] = _Wanted(offer.type.key, {prompt.name: text}, "everything")
+        _want(_Wanted(offer.type.key, {prompt.name: text}, "everything"))
 
 
 def uses(offers: Mapping[str, Offer], media_type: str) -> dict[str, Field]:

@@ -54,6 +54,8 @@ def test_the_demo_data_shows_on_every_page(site: Site, new_page: Callable[..., P
     light.wait_for_function("[...document.images].every(image => image.complete && image.naturalWidth > 0)")
     assert everything_loaded(light)
     look(light, "generate-light", found)
+    triangle = light.locator(".film").first.evaluate("film => getComputedStyle(film, '::after').width")
+    assert triangle == "32px", "a video looks like its own first frame"
     for name in ("credits", "budget"):
         go(light, f"/{name}")
         look(light, f"{name}-light", found)

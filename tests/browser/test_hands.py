@@ -139,3 +139,35 @@ def test_a_day_at_the_keyboard(new_marketer: Callable[..., tuple[Page, str]], si
     accessible(page, "a job")
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
+
+
+def test_a_failure_comes_by_itself_to_the_page_that_asked(new_marketer: Callable[..., tuple[Page, str]]) -> None:
+    page, _ = new_marketer(20, width=390, height=1400)
+    prompt = page.get_by_role("textbox", name="Prompt", exact=True)
+    asked = "A vase for the window [sim:fail422]"
+    prompt.fill(asked)
+    prompt.press("ControlOrMeta+Enter")
+    refused = page.get_by_role("alert").filter(has_text="fal.ai refused this prompt.")
+    expect(refused).to_contain_text("Nothing was charged")
+    expect(prompt).to_have_value(asked)
+    settle(page)
+    accessible(page, "a failure on Generate")
+    press(page, re.compile("^Open “A vase for the window"))
+    expect(page.get_by_test_id("stDialog").get_by_role("button", name="Try again")).to_be_visible()
+
+
+def test_a_form_that_is_filled_from_far_below_comes_into_view_with_the_keyboard_in_it(
+    new_marketer: Callable[..., tuple[Page, str]],
+) -> None:
+    page, _ = new_marketer(20, width=390, height=700)
+    prompt = page.get_by_role("textbox", name="Prompt", exact=True)
+    prompt.fill("Petals on black water")
+    prompt.press("ControlOrMeta+Enter")
+    card = page.locator('[class*="st-key-open-recent-"] button').first
+    expect(card).to_be_visible(timeout=60_000)
+    prompt.fill("Something else")
+    card.click()  # far below the form on a phone
+    page.get_by_test_id("stDialog").get_by_role("button", name="Use again").click()
+    expect(prompt).to_have_value("Petals on black water")
+    expect(prompt).to_be_focused()
+    expect(prompt).to_be_in_viewport()
