@@ -1,6 +1,5 @@
 """Everybody's purchases for admins, with the way to Stripe, and the same as a file."""
 
-from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -99,10 +98,6 @@ def _file(person: Person, show: Show) -> list[tuple[Any, ...]]:
 def _file_row(one: Purchase) -> tuple[Any, ...]:
     return (
         *(one.created_at, one.paid_at, one.email, one.credits, one.euros, purchase_list.STATES[one.status]),
-        *(_euros(one.refunded_cents), _euros(one.lost_cents), one.taken_credits, one.frozen_credits),
+        *(words.of_cents(one.refunded_cents), words.of_cents(one.lost_cents), one.taken_credits, one.frozen_credits),
         *(one.paid_through, one.flagged_reason, str(one.id), one.stripe_session_id, one.payment_intent_id),
     )
-
-
-def _euros(cents: int) -> Decimal:
-    return Decimal(cents) / 100

@@ -41,10 +41,10 @@ def _figures(found: PaymentMetrics) -> None:
         figures.metric("Checkouts", words.number(found.checkouts), _rate(found.checkout_conversion, "bought"))
         figures.metric("Purchases", words.number(found.purchases), _rate(found.conversion, "of views"))
         figures.metric(
-            "Average basket", _euros(found.average_basket), f"{words.euros(_cents(found.gross_cents))} in all"
+            "Average basket", _euros(found.average_basket), f"{words.euros(words.of_cents(found.gross_cents))} in all"
         )
         figures.metric(
-            "Per buyer", _euros(found.revenue_per_person), f"{words.euros(_cents(found.revenue_cents))} kept"
+            "Per buyer", _euros(found.revenue_per_person), f"{words.euros(words.of_cents(found.revenue_cents))} kept"
         )
         for provider, name in words.PROVIDERS.items():
             health = found.webhook(provider)
@@ -61,10 +61,6 @@ def _figures(found: PaymentMetrics) -> None:
             )
 
 
-def _cents(cents: int) -> Decimal:
-    return Decimal(cents) / 100
-
-
 def _euros(amount: Decimal | None) -> str:
     return "None yet" if amount is None else words.euros(round(amount, 2))
 
@@ -76,7 +72,14 @@ def _rate(share: Decimal | None, of: str) -> str:
 def _people(people: tuple[BuyerRevenue, ...]) -> None:
     columns = ("Person", "Email", "Purchases", "Credits", "Paid, EUR", "Kept, EUR")
     rows = [
-        (one.full_name, one.email, one.purchases, one.credits, _cents(one.gross_cents), _cents(one.revenue_cents))
+        (
+            one.full_name,
+            one.email,
+            one.purchases,
+            one.credits,
+            words.of_cents(one.gross_cents),
+            words.of_cents(one.revenue_cents),
+        )
         for one in people
     ]
     euros = st.column_config.NumberColumn(format="€%.2f")

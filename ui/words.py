@@ -79,6 +79,11 @@ def euros(amount: Decimal) -> str:
     return f"{MINUS if amount < 0 else ''}€{text}"
 
 
+def of_cents(cents: int) -> Decimal:
+    """7900 cents are 79 euros."""
+    return Decimal(cents) / 100
+
+
 def euros_each(amount: Decimal) -> str:
     """A price per credit, as exact as needed: €0.19, €0.158."""
     exact = amount.quantize(Decimal("0.0001"), rounding=ROUND_HALF_UP)

@@ -1,12 +1,12 @@
 """SQLite behind the simulator: requests, billing events, the account balance and the settings survive a restart."""
 
 import json
-import sqlite3
 from dataclasses import asdict, fields
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from local import store_file
 from local.fal.records import Charge, QueuedRequest
 
 STARTING_BALANCE = Decimal("50.00")
@@ -26,11 +26,7 @@ class Store:
     """One connection, used from the event loop only; every method is a short transaction."""
 
     def __init__(self, path: Path) -> None:
-        self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        self._connection.execute("pragma journal_mode = wal")
-        # Survives a killed process; only a power cut could lose the last writes, and nothing here is worth an fsync.
-        self._connection.execute("pragma synchronous = off")
-        self._connection.executescript(_SCHEMA)
+        self._connection = store_file.opened(path, _SCHEMA)
 
     def close(self) -> None:
         self._connection.close()

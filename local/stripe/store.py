@@ -1,12 +1,13 @@
 """SQLite behind the simulator: every object, every event and what is still to be delivered survive a restart."""
 
 import json
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from local import store_file
 
 Thing = dict[str, Any]  # an object of Stripe's API; keys that begin with "_" are ours and never shown
 
@@ -52,11 +53,7 @@ class Store:
     """One connection, used from the event loop only."""
 
     def __init__(self, path: Path) -> None:
-        self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        self._connection.execute("pragma journal_mode = wal")
-        # Survives a killed process; only a power cut could lose the last writes, and nothing here is worth an fsync.
-        self._connection.execute("pragma synchronous = off")
-        self._connection.executescript(_SCHEMA)
+        self._connection = store_file.opened(path, _SCHEMA)
 
     def close(self) -> None:
         self._connection.close()
