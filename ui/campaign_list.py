@@ -116,9 +116,13 @@ def _cover(campaign: Campaign) -> str:
 
 @st.dialog("New campaign", on_dismiss=campaign_address.close_dialog)
 def _create() -> None:
-    name = st.text_input("Name", max_chars=120, key="campaign-name")
+    name = st.text_input("Name", max_chars=120, key="campaign-name", placeholder="Winter collection")
     brief = st.text_area(
-        "Brief", max_chars=20_000, height=152, key="campaign-brief", help="What it is for, for whom, and how it feels."
+        "Brief",
+        max_chars=20_000,
+        height=152,
+        key="campaign-brief",
+        placeholder="What it is for, for whom, and how it feels",
     )
     shared = st.toggle("Shared with the team", key="campaign-shared", help="Others may look, and change nothing.")
     new_id: UUID = st.session_state.setdefault(_NEW_ID, uuid4())  # a second click makes no second campaign
