@@ -1,7 +1,8 @@
 """Throttling of who tries to get in: per account and per address, in the database, so that every process counts alike.
 
 Within 15 minutes 10 refused sign-ins of an account and 50 of an address; 5 sign-ups or requests for a new password of
-an account and 100 of an address. An account waits whether it exists or not, so waiting tells nothing.
+an account, 5 uses of a link from a mail, and 100 of an address. An account waits whether it exists or not, so waiting
+tells nothing.
 """
 
 import hashlib
@@ -19,7 +20,7 @@ TOO_MANY: Final = "Too many tries. Wait a quarter of an hour and try again."
 _ADDRESS: Final = re.compile(r"[!-?A-~]{1,64}@[!-?A-~]{1,189}")
 _PREFIX: Final = 64  # bits of an IPv6 address: what one connection gets, with all the addresses in it
 
-Kind = Literal["sign_in", "sign_up", "reset"]
+Kind = Literal["sign_in", "sign_up", "reset", "link"]
 
 
 def is_email(text: str) -> bool:
@@ -28,7 +29,10 @@ def is_email(text: str) -> bool:
 
 
 def begin(kind: Kind, email: str, address: str) -> int:
-    """Count a try before it is made; its number. Raises SignInRefused TOO_MANY, DatabaseUnavailable."""
+    """Count a try before it is made; its number. Of a link, which names nobody, its token counts in place of an email.
+
+    Raises SignInRefused TOO_MANY, DatabaseUnavailable.
+    """
     account = hashlib.sha256(f"sign-in:{email}".encode("utf-8", "replace")).hexdigest()
     attempt = get_database().call("begin_attempt", p_kind=kind, p_email_hash=account, p_address=network(address))
     if attempt is None:

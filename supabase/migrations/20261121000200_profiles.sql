@@ -154,6 +154,13 @@ begin
 end $$;
 comment on function private.follow_changed_user is 'Keeps the email of the profile the one that signs in.';
 
+create function private.follow_new_password() returns trigger language plpgsql security definer set search_path = '' as $$
+begin
+  delete from private.app_sessions where user_id = new.id;
+  return new;
+end $$;
+comment on function private.follow_new_password is 'Whoever got in with the old password is out, in the transaction that sets the new one and whoever set it.';
+
 create function private.follow_deleted_user() returns trigger language plpgsql security definer set search_path = '' as $$
 begin
   update public.profiles
@@ -168,5 +175,7 @@ create trigger atelier_new_user after insert on auth.users
   for each row execute function private.follow_new_user();
 create trigger atelier_changed_user after update of email on auth.users
   for each row when (old.email is distinct from new.email) execute function private.follow_changed_user();
+create trigger atelier_new_password after update of encrypted_password on auth.users
+  for each row when (old.encrypted_password is distinct from new.encrypted_password) execute function private.follow_new_password();
 create trigger atelier_deleted_user after delete on auth.users
   for each row execute function private.follow_deleted_user();

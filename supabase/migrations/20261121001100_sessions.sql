@@ -22,13 +22,13 @@ create policy "Nobody by the API" on private.app_sessions to anon, authenticated
 
 create table private.sign_in_attempts (
   id bigint generated always as identity primary key,
-  kind text not null check (kind in ('sign_in', 'sign_up', 'reset')),
+  kind text not null check (kind in ('sign_in', 'sign_up', 'reset', 'link')),
   email_hash text not null,
   address text not null,
   succeeded boolean not null default false,
   created_at timestamptz not null default now()
 );
-comment on table private.sign_in_attempts is 'Recent tries to sign in, to sign up and to get a new password, for throttling per account and per address.';
+comment on table private.sign_in_attempts is 'Recent tries to sign in, to sign up, to get a new password and to use a link of a mail, for throttling per account (or link) and per address.';
 create index sign_in_attempts_email on private.sign_in_attempts (email_hash, created_at desc);
 create index sign_in_attempts_address on private.sign_in_attempts (address, created_at desc);
 create index sign_in_attempts_oldest on private.sign_in_attempts (created_at);
@@ -67,7 +67,7 @@ begin
   return attempt;
 end $$;
 comment on function public.begin_attempt is
-  'Counts a try before it is made and returns its id; null when this account or address has to wait: within 15 minutes 10 refused sign-ins an account and 50 an address, 5 sign-ups or new passwords an account and 100 an address. An empty address is not counted.';
+  'Counts a try before it is made and returns its id; null when this account or address has to wait: within 15 minutes 10 refused sign-ins an account and 50 an address, 5 sign-ups, new passwords or uses of a link an account and 100 an address. An empty address is not counted.';
 grant execute on function public.begin_attempt(text, text, text) to service_role;
 
 create function public.end_attempt(p_attempt bigint, p_succeeded boolean) returns void

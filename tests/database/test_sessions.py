@@ -118,6 +118,16 @@ def test_closing_a_session_returns_its_tokens_once(books: Books) -> None:
     assert context(books, cookie) is None
 
 
+def test_a_new_password_ends_every_session_of_that_person_whoever_sets_it(books: Books) -> None:
+    one, other = books.person(), books.person()
+    cookies, kept = [books.open_session(one) for _ in range(2)], books.open_session(other)
+    books.owner.execute("update auth.users set last_sign_in_at = now(), encrypted_password = encrypted_password")
+    assert context(books, cookies[0])
+    books.owner.execute("update auth.users set encrypted_password = 'a new one' where id = %s", (one,))
+    assert [context(books, cookie) for cookie in cookies] == [None, None]
+    assert context(books, kept)["user_id"] == str(other)
+
+
 # Refresh tokens rotate
 
 
@@ -222,7 +232,7 @@ def test_a_try_that_could_not_be_made_does_not_count(books: Books) -> None:
     assert books.value("select count(*) from private.sign_in_attempts") == 1
 
 
-@pytest.mark.parametrize(("kind", "limit"), [("sign_in", 50), ("sign_up", 100), ("reset", 100)])
+@pytest.mark.parametrize(("kind", "limit"), [("sign_in", 50), ("sign_up", 100), ("reset", 100), ("link", 100)])
 def test_many_tries_make_an_address_wait(books: Books, kind: str, limit: int) -> None:
     for number in range(limit):
         assert begin(books, f"e{number}", kind=kind)
@@ -231,7 +241,7 @@ def test_many_tries_make_an_address_wait(books: Books, kind: str, limit: int) ->
     assert begin(books, "new", "", kind)  # of an unknown address nobody can be told
 
 
-@pytest.mark.parametrize("kind", ["sign_up", "reset"])
+@pytest.mark.parametrize("kind", ["sign_up", "reset", "link"])
 def test_nobodys_inbox_is_filled(books: Books, kind: str) -> None:
     assert [begin(books, address=f"a{number}", kind=kind) is not None for number in range(6)] == [True] * 5 + [False]
 
