@@ -43,10 +43,10 @@ _SECRET_SHAPES: Final = (
     ),
     (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}"), r"\1 " + REDACTED),
     (re.compile(r"(?i)\b(key)\s+[\w-]{4,}:[\w-]{4,}"), r"\1 " + REDACTED),
-    # `token=` in an address, also inside an encoded one
+    # `token=` and `token_hash=` in an address, also inside an encoded one
     (
         re.compile(
-            r"(?i)((?:token|secret|password|api_?key)(?:=|%3D|%253D))[^&\s\"'#%]+(?:%(?!26)[0-9A-F]{2}[^&\s\"'#%]*)*"
+            r"(?i)((?:token(?:_hash)?|secret|password|api_?key)(?:=|%3D|%253D))[^&\s\"'#%]+(?:%(?!26)[0-9A-F]{2}[^&\s\"'#%]*)*"
         ),
         r"\1" + REDACTED,
     ),

@@ -17,7 +17,7 @@ import httpx
 from supabase_auth.errors import AuthApiError, AuthError, AuthRetryableError, AuthWeakPasswordError
 from supabase_auth.types import AuthResponse, Session, User
 
-from core import attempts, offers, packs
+from core import attempts, offers, packs, passwords
 from core.alerts import alert_of
 from core.budget import budget_of
 from core.database import UNREACHABLE, get_database
@@ -54,8 +54,7 @@ def sign_up(email: str, password: str, full_name: str, *, address: str = "") -> 
     email, full_name = email.strip().lower(), " ".join(full_name.split())
     if not attempts.is_email(email):
         raise SignInRefused("Enter a full email address, such as you@company.com.", code="BAD_EMAIL")
-    if len(password) < 10:
-        raise SignInRefused("Choose a password of at least 10 characters.", code="WEAK_PASSWORD")
+    passwords.check(password)
     if not 1 <= len(full_name) <= 120:
         raise SignInRefused("Enter your name, 120 characters at most.", code="BAD_NAME")
     attempts.begin("sign_up", email, address)

@@ -5,6 +5,7 @@ const JSON_OID = 114;
 const JSONB_OID = 3802;
 const DOWNLOAD = /^\/storage\/v1\/(object|render)\/(?!info\/)/;
 const SIGN_MANY = /^\/storage\/v1\/object\/sign\/[^/]+\/?$/;
+const VERIFY = "/auth/v1/verify";
 const POSTGRES_TIME = /"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d(?:\.\d+)?)\+00"/g;
 const NO_SUCH_OBJECT = "Either the object does not exist or you do not have access to it";
 
@@ -23,6 +24,7 @@ export function mendConnection(connection) {
 export async function answerAsSupabase(request, fetch) {
   const { pathname } = new URL(request.url);
   if (request.method === "POST" && SIGN_MANY.test(pathname)) return signMany(request, fetch);
+  if (request.method === "POST" && pathname === VERIFY) fetch = verifying(fetch);
   const response = await fetch(request);
   if (request.method === "GET" && DOWNLOAD.test(pathname)) return ranged(request, response);
   const mended = pathname.startsWith("/auth/v1/") || pathname.startsWith("/storage/v1/");
@@ -39,6 +41,28 @@ function withBody(response, body, status = response.status, more = {}) {
   const headers = new Headers({ ...Object.fromEntries(response.headers), ...more });
   headers.delete("content-length");
   return new Response(body, { status, headers });
+}
+
+// It does not know the type "email", which takes the token of a confirmation or of a magic link.
+function verifying(fetch) {
+  return async (request) => {
+    const text = await request.text();
+    const headers = new Headers(request.headers);
+    headers.delete("content-length");
+    const as = (body) => fetch(new Request(request.url, { method: "POST", headers, body }));
+    const asked = objectIn(text);
+    if (asked?.type !== "email") return as(text);
+    const confirmed = await as(JSON.stringify({ ...asked, type: "signup" }));
+    return confirmed.status === 403 ? as(JSON.stringify({ ...asked, type: "magiclink" })) : confirmed;
+  };
+}
+
+function objectIn(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
 }
 
 // Its route for many paths is hidden behind the one for a single path.

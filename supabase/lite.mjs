@@ -5,18 +5,25 @@
 //
 // Environment: PORT, DATABASE_URL, SITE_URL, SUPABASE_JWT_SECRET, SUPABASE_PUBLISHABLE_KEY, SUPABASE_SECRET_KEY,
 // EXPERIMENTAL_STORAGE=1, DO_NOT_TRACK=1, CONFIRM_ADDRESSES (1: nobody signs in before they opened a link). Objects are stored under supabase/.temp/storage of the working directory.
+import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { serve } from "@hono/node-server";
 import { createApi } from "@supabase/lite/cli";
 import { answerAsSupabase, mendConnection } from "./compatibility.mjs";
+import { Mailbox } from "./mailbox.mjs";
 
 const config = fileURLToPath(new URL("config.toml", import.meta.url));
+const root = fileURLToPath(new URL("..", import.meta.url));
+const mailbox = new Mailbox();
 const api = await createApi();
 const local = api.project.local;
 const getConfig = local.getConfig.bind(local);
 local.getConfig = async (path) => {
   const settings = await getConfig(path);
-  settings.auth.email.enable_confirmations = process.env.CONFIRM_ADDRESSES === "1"; // its mails only go to its log
+  settings.auth.email.enable_confirmations = process.env.CONFIRM_ADDRESSES === "1"; // its mails only go to its log and its page
+  // The paths of templates are relative to the repository for the Supabase CLI, and to where it runs for Lite.
+  for (const template of Object.values(settings.auth.email.template)) template.content_path = resolve(root, template.content_path);
+  settings.options = { ...settings.options, drivers: { email: mailbox } };
   return settings;
 };
 // admin: otherwise a request without any key is served as service_role
@@ -29,7 +36,7 @@ if (process.argv.includes("--prepare")) {
   mendConnection(app.connection);
   const fetch = (request, { incoming }) => {
     const peerAddress = incoming.socket.remoteAddress ?? null;
-    return answerAsSupabase(request, (asked) => app.fetch(asked, { peerAddress }));
+    return mailbox.answer(request) ?? answerAsSupabase(request, (asked) => app.fetch(asked, { peerAddress }));
   };
   const server = serve({ fetch, hostname: "127.0.0.1", port: Number(process.env.PORT) });
   process.once("SIGTERM", () => {

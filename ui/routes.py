@@ -16,7 +16,7 @@ from starlette.staticfiles import StaticFiles
 
 from core import sessions
 from core.errors import AtelierError
-from ui import checkout_routes, web
+from ui import checkout_routes, mailed_links, web
 
 STATIC = Path(__file__).resolve().parent.parent / "static"
 
@@ -105,6 +105,7 @@ ROUTES: tuple[BaseRoute, ...] = (
     Route("/session/signup", web.same_site_only(signup), methods=["POST"]),
     Route("/session/forgot", web.same_site_only(forgot), methods=["POST"]),
     Route("/session/logout", web.same_site_only(logout), methods=["POST"]),
+    *mailed_links.ROUTES,
     *checkout_routes.ROUTES,
     Route("/generate", start, methods=["GET"]),
     Mount("/app/static", StaticFiles(directory=STATIC)),

@@ -15,6 +15,12 @@ SIGN_IN_ERRORS = {
     "BAD_EMAIL": "This email does not work here. Enter a full one, such as you@company.com.",
     "BAD_NAME": "Enter your name, 120 characters at most.",
     "WEAK_PASSWORD": "This password is too weak. Choose a longer one, at least 10 characters.",
+    "LONG_PASSWORD": "This password is too long. Choose one of at most 72 characters.",
+    "SAME_PASSWORD": "This was your password before. Choose another one.",
+    "MISMATCH": "These two are not the same. Type the new password twice.",
+    "LINK_USED": "This link has been used or is older than an hour. Ask for a new one.",
+    "CONFIRM_USED": "This link has been used or is older than an hour. Try to sign in. If your email still has to be "
+    "confirmed, create the account once more: we send a new link.",
     "SSO_DENIED": "Signing in with {provider} was cancelled or refused there. Try again, or use your password.",
     "SSO_STALE": "Signing in with {provider} took too long, or began in another browser. Start again.",
     "SSO_AWAY": "Signing in with {provider} gets no answer from there. Try again in a moment, or use your password.",
@@ -27,6 +33,8 @@ SIGN_IN_PLAIN = "That did not work. Try again in a moment."
 NOTICES = {
     "signed_up": "Thank you. If this email is new here, your account is made: sign in, and an admin approves it.",
     "reset_sent": "If there is an account with this email, a link for a new password is on its way.",
+    "password_set": "Your new password is set. Sign in with it: you are signed out everywhere.",
+    "confirmed": "Your email is confirmed. Sign in.",
 }
 _FIRST = re.compile(r"(.+?[.!?…])(?:\s+(.*))?", re.DOTALL)
 

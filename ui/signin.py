@@ -36,7 +36,7 @@ _FIELDS = {
     "password": '<label for="password">Password</label><input id="password" name="password" type="password" '
     'autocomplete="current-password" required maxlength="200">',
     "new_password": '<label for="password">Password</label><input id="password" name="password" type="password" '
-    'autocomplete="new-password" required minlength="10" maxlength="200" aria-describedby="password-rule">'
+    'autocomplete="new-password" required minlength="10" maxlength="72" aria-describedby="password-rule">'
     '<small id="password-rule">At least 10 characters.</small>',
 }
 _VIEWS = {
@@ -65,7 +65,7 @@ _VIEWS = {
         "Send the link",
         ("email",),
         (("", "Sign in instead"),),
-        "The link works once and not for long.",
+        "The link works once, within an hour.",
     ),
 }
 
@@ -101,7 +101,15 @@ def _messages() -> None:
     if code:
         st.error(sentences.sign_in_error(code, get_settings().oidc_label), icon=":material/error:")
     elif notice in sentences.NOTICES:
-        st.success(sentences.NOTICES[notice], icon=":material/check:")
+        st.success(sentences.NOTICES[notice] + _where_mails_are(notice), icon=":material/check:")
+
+
+def _where_mails_are(notice: str | None) -> str:
+    """On one machine no mail is sent: where what would have been sent is read."""
+    settings = get_settings()
+    if notice != "reset_sent" or settings.is_production or "Supabase" not in settings.simulated:
+        return ""
+    return f" No mail is sent from here: [read it]({settings.supabase_url}/_sim/mails)."
 
 
 def _form(view: _View) -> str:

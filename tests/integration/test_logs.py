@@ -29,6 +29,7 @@ from core.sealing import token_for, unseal
 from core.settings import get_settings
 from local.ports import HOST
 from tests.conftest import Serve, SupabaseStack
+from tests.integration import mails
 
 PASSWORD = "correct horse battery staple"
 LONGEST_WAIT = 60.0
@@ -243,6 +244,23 @@ def at_the_door(done: Run, pages: str) -> None:
         for path in ("/", "/jobs", "/nowhere"):
             door.get(path, params={"token": done.secrets["first access token 0"], "code": done.secrets["secret 0"]})
         door.post("/session/logout")
+        done.secrets["new password"] = f"{PASSWORD} is new"
+        door.post("/session/forgot", data={"email": done.email})
+        link = mails.link_to(get_settings().supabase_url, done.email)
+        done.secrets["token of the link"] = link.params["token_hash"]
+        assert door.get(link.raw_path.decode()).status_code == 200
+        for password in (
+            PASSWORD,
+            done.secrets["new password"],
+            PASSWORD,
+        ):  # the same, a new one, the link a second time
+            form = {"token_hash": link.params["token_hash"], "password": password, "again": password}
+            if "proof" in done.secrets:
+                form |= {"proof": done.secrets.pop("proof")}
+            answer = door.post("/session/password", data=form)
+            if answer.status_code == 422:
+                done.secrets["proof"] = mails.hidden(answer.text)["proof"]
+        assert answer.headers["location"] == "/?view=forgot&error=LINK_USED"
 
 
 def leaks(secrets: dict[str, str], text: str) -> list[str]:

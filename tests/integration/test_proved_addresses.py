@@ -1,21 +1,20 @@
 """An address makes an admin only once it is proved: by the mail of Supabase, which production must have switched on."""
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-import httpx
 import psycopg
 import pytest
 
 from bench.inside import forget
-from core import sessions, settings
+from core import mailed_links, sessions, settings
 from core.errors import SignInRefused
 from local import supabase
 from local.ports import free_port
 from local.secrets import Secrets
+from tests.integration import mails
 
 PASSWORD = "a long enough password"
 
@@ -35,12 +34,13 @@ class Door:
         return str(row[0])
 
     def open_mail(self, email: str) -> None:
-        """Follow the link that the mail to this address has."""
-        mails = self.server.log.read_text(encoding="utf-8")
-        letter = mails[mails.rindex(f"To: {email}") :]
-        link = re.search(r"http\S+/verify\S+", letter)
-        assert link, letter
-        httpx.get(link[0])
+        """Follow the link that the mail to this address has, and press its button."""
+        link = mails.link_to(self.server.url, email)
+        assert (link.path, link.params["type"]) == ("/confirm", "email")
+        assert mailed_links.confirm(link.params["token_hash"], address="192.0.2.9") == email
+        with pytest.raises(SignInRefused) as refused:
+            mailed_links.confirm(link.params["token_hash"], address="192.0.2.9")
+        assert refused.value.code == "LINK_USED"
 
 
 @pytest.fixture(params=[True, False], ids=["with mails", "without mails"])
@@ -58,14 +58,12 @@ def door(
     stack_environment: dict[str, str],
 ) -> Iterator[Door]:
     keys = supabase.Keys(secrets.publishable_key, secrets.secret_key, secrets.jwt_secret)
-    port = free_port()
     server = supabase.Lite(
         directory=tmp_path,
-        port=port,
+        port=free_port(),
         database_url=new_database(),
         keys=keys,
         log=tmp_path / "supabase.log",
-        site_url=f"http://127.0.0.1:{port}",  # where the links in mails lead
         confirm_addresses=confirms,
     )
     admin = f"boss-{uuid4().hex}@example.test"

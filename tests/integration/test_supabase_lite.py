@@ -18,6 +18,7 @@ from local.ports import free_port
 from local.secrets import Secrets
 from supabase import Client, ClientOptions, create_client
 from tests.conftest import SupabaseStack
+from tests.integration import mails
 from tests.integration.conftest import Somebody
 
 NewPerson = Callable[[], Somebody]
@@ -188,6 +189,55 @@ class TestSigningIn:
         person = new_person()
         with pytest.raises(AuthApiError):
             anonymous.auth.sign_in_with_password({"email": person.email, "password": "wrong password"})
+
+
+class TestMails:
+    def test_a_forgotten_password_is_mailed_as_a_link_to_a_page_of_ours(
+        self, new_person: NewPerson, anonymous: Client, supabase_stack: SupabaseStack
+    ) -> None:
+        """By the template in supabase/templates; the mail is on the page of the mails and in the log."""
+        person = new_person()
+        anonymous.auth.reset_password_for_email(person.email)
+        link = mails.link_to(supabase_stack.url, person.email)
+        assert (link.path, link.params["type"]) == ("/password", "recovery")
+        log = supabase_stack.log.read_text(encoding="utf-8")
+        assert str(link) in log[log.rindex(f"To: {person.email}") :]
+        used = {"token_hash": link.params["token_hash"], "type": "recovery"}
+        user = anonymous.auth.verify_otp(used).user
+        assert user is not None
+        assert user.id == str(person.user_id)
+        anonymous.auth.update_user({"password": "quite another password"})
+        with pytest.raises(AuthApiError) as same:
+            anonymous.auth.update_user({"password": "quite another password"})
+        with pytest.raises(AuthApiError) as again:
+            anonymous.auth.verify_otp(used)
+        assert (same.value.code, again.value.code) == ("same_password", "otp_expired")
+
+    def test_a_token_of_type_email_is_taken(
+        self, new_person: NewPerson, anonymous: Client, supabase_stack: SupabaseStack
+    ) -> None:
+        """Of a magic link here; of a confirmation in tests/integration/test_proved_addresses.py."""
+        person = new_person()
+        anonymous.auth.sign_in_with_otp({"email": person.email})
+        used = {"token_hash": mails.link_to(supabase_stack.url, person.email).params["token"], "type": "email"}
+        user = anonymous.auth.verify_otp(used).user
+        assert user is not None
+        assert user.id == str(person.user_id)
+        with pytest.raises(AuthApiError) as again:
+            anonymous.auth.verify_otp(used)
+        assert again.value.code == "otp_expired"
+
+    def test_what_stands_in_a_mail_stays_text_and_only_this_machine_reads_it(
+        self, anonymous: Client, supabase_stack: SupabaseStack, http: httpx.Client
+    ) -> None:
+        email = f"{uuid4().hex}<b>@example.test"
+        anonymous.auth.sign_in_with_otp({"email": email})
+        page = mails.page(supabase_stack.url)
+        assert email not in page
+        assert email.replace("<b>", "&lt;b>") in page
+        rebound = http.get(f"{supabase_stack.url}/_sim/mails", headers={"Host": "evil.test"})
+        assert email.partition("<")[0] not in rebound.text
+        assert "access-control-allow-origin" not in http.get(f"{supabase_stack.url}/_sim/mails").headers
 
 
 class TestStorage:

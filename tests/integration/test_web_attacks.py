@@ -21,6 +21,7 @@ from tests.integration.strangers import (
 )
 
 ACTIONS = ("/session/login", "/session/logout", "/session/signup", "/session/forgot", "/checkout/start")
+ACTIONS += ("/session/password", "/session/confirm")
 
 
 @pytest.mark.parametrize(

@@ -196,9 +196,14 @@ def test_every_sign_in_code_of_core_has_a_sentence() -> None:
     from inspect import getsource
     from re import findall
 
-    from core import sessions
+    from core import mailed_links, passwords, sessions
+    from ui import mailed_links as pages
 
-    codes = set(findall(r'code="([A-Z_]+)"', getsource(sessions)))
+    codes = {
+        code
+        for one in (sessions, mailed_links, passwords, pages)
+        for code in findall(r'code="([A-Z_]+)"', getsource(one))
+    }
     assert codes
     assert codes <= set(sentences.SIGN_IN_ERRORS)
 
