@@ -128,6 +128,8 @@ class Payments:
     def pay(self, key: str, account: Account, progress: str, *, is_right: bool = True) -> str:
         """A checkout session: paid, processing, expired, failed; not right: paid, but not what was ordered."""
         purchase = self.purchases[key]
+        if progress == "expired" and not purchase.is_attached:
+            return "not_ours"  # the note of the session was lost, and nobody paid in it: there is nothing to wait for
         was_paid = purchase.is_paid
         purchase.is_attached = True
         purchase.has_intent |= progress != "expired"
