@@ -36,7 +36,7 @@ export class Mailbox {
     );
     const empty = '<p class="muted">No mail yet since Supabase Lite was started. A mail is written when somebody with an account asks for a new password.</p>';
     const page = `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Simulated mails</title><style>${STYLE}</style></head><body><h1>Simulated mails</h1><p class="muted">Nothing is sent from this machine. This is what people would have got, the newest first.</p>${mails.join("") || empty}</body></html>`;
-    return new Response(page, { headers: HEADERS });
+    return new Response(page, { headers: { ...HEADERS } }); // the server writes the length of this page into them
   }
 }
 

@@ -105,7 +105,7 @@ def _to_sign_in(**query: str) -> Response:
 def _password_page(kept: dict[str, str], error: AtelierError | None = None) -> Response:
     return _page(
         "A new password.",
-        "Once it is set, you are signed out everywhere and sign in with it.",
+        "Setting it signs you out everywhere.",
         ("/session/password", _PASSWORDS, "Set the new password"),
         kept,
         error,

@@ -1,6 +1,7 @@
 """The routes beside Streamlit: sign in, sign up, sign out, forgotten password, checkout, and the files in static/.
 
-Every form ends in a 303 to a path of our own. What went wrong travels as a short code, never as text.
+Every form here ends in a 303 to a path of our own. What went wrong travels as a short code, never as text. Where the
+links in mails lead is in `ui/mailed_links.py`.
 """
 
 from contextlib import suppress

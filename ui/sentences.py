@@ -31,10 +31,16 @@ SIGN_IN_ERRORS = {
 }
 SIGN_IN_PLAIN = "That did not work. Try again in a moment."
 NOTICES = {
-    "signed_up": "Thank you. If this email is new here, your account is made: sign in, and an admin approves it.",
+    "signed_up": "Thank you. If this email is new here, your account is made. Open the link in our mail, then sign in: "
+    "an admin approves it.",
     "reset_sent": "If there is an account with this email, a link for a new password is on its way.",
     "password_set": "Your new password is set. Sign in with it: you are signed out everywhere.",
     "confirmed": "Your email is confirmed. Sign in.",
+}
+# Where mails are simulated: nobody has to open one, and whoever wants to finds them.
+SIMULATED_NOTICES = {
+    "signed_up": "Thank you. If this email is new here, your account is made: sign in, and an admin approves it.",
+    "reset_sent": NOTICES["reset_sent"] + " Mails are simulated here: [read it]({mails}).",
 }
 _FIRST = re.compile(r"(.+?[.!?…])(?:\s+(.*))?", re.DOTALL)
 
@@ -42,6 +48,12 @@ _FIRST = re.compile(r"(.+?[.!?…])(?:\s+(.*))?", re.DOTALL)
 def sign_in_error(code: str, provider: str) -> str:
     """Markdown for a code of the sign-in page; `provider` is who one signs in with, when not with a password."""
     return SIGN_IN_ERRORS.get(code, SIGN_IN_PLAIN).format(provider=words.escape(provider))
+
+
+def sign_in_notice(code: str, mails: str) -> str | None:
+    """Markdown for what went well; `mails` is where they are read while they are simulated, else empty."""
+    simulated = SIMULATED_NOTICES.get(code) if mails else None
+    return simulated.format(mails=mails) if simulated else NOTICES.get(code)
 
 
 def marked(sentence: str) -> str:

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlencode
 import streamlit as st
 
 from core.errors import DatabaseUnavailable
-from core.settings import get_settings
+from core.settings import Settings, get_settings
 from ui import sentences, session, single_sign_on, web, words
 
 WAITING_SECONDS = 10
@@ -97,19 +97,17 @@ def _form_column(view: _View) -> None:
 
 def _messages() -> None:
     """The sentence for a code in the query string; text from there is never shown."""
-    code, notice = st.query_params.get("error"), st.query_params.get("notice")
+    code, settings = st.query_params.get("error"), get_settings()
     if code:
-        st.error(sentences.sign_in_error(code, get_settings().oidc_label), icon=":material/error:")
-    elif notice in sentences.NOTICES:
-        st.success(sentences.NOTICES[notice] + _where_mails_are(notice), icon=":material/check:")
+        st.error(sentences.sign_in_error(code, settings.oidc_label), icon=":material/error:")
+    elif said := sentences.sign_in_notice(st.query_params.get("notice", ""), _simulated_mails(settings)):
+        st.success(said, icon=":material/check:")
 
 
-def _where_mails_are(notice: str | None) -> str:
-    """On one machine no mail is sent: where what would have been sent is read."""
-    settings = get_settings()
-    if notice != "reset_sent" or settings.is_production or "Supabase" not in settings.simulated:
-        return ""
-    return f" No mail is sent from here: [read it]({settings.supabase_url}/_sim/mails)."
+def _simulated_mails(settings: Settings) -> str:
+    """Where the mails are that Supabase Lite would have sent (supabase/mailbox.mjs); empty where mails are real."""
+    simulated = "Supabase" in settings.simulated and not settings.is_production
+    return f"{settings.supabase_url}/_sim/mails" if simulated else ""
 
 
 def _form(view: _View) -> str:

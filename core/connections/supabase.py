@@ -95,7 +95,9 @@ def schema(context: Context, about: About) -> Finding:
 def mail(context: Context, about: About) -> Finding:
     """Whether somebody has to open a mail before an address is theirs. What sends it cannot be asked."""
     if context.is_simulated("Supabase"):
-        return about.found("simulated", "No mail is sent; what it would say is in .local/logs/supabase.log.")
+        return about.found(
+            "simulated", f"No mail is sent; what it would say is at {context.settings.supabase_url}/_sim/mails."
+        )
     if not context.settings.supabase_url or not context.settings.supabase_publishable_key:
         return about.found("missing", "It can be asked about once there is a project.")
     answer = auth_settings(context)
@@ -111,7 +113,8 @@ def mail(context: Context, about: About) -> Finding:
     return about.found(
         "unproved",
         "New people confirm their address by mail. Whether it arrives cannot be asked.",
-        "Set up SMTP in Supabase under Authentication, Emails, then ask for a new password of your own.",
+        "Set up SMTP and the two mails of supabase/templates in Supabase under Authentication, Emails. "
+        "Then ask for a new password of your own.",
         answer.asked,
     )
 

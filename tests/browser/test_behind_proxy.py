@@ -240,11 +240,12 @@ def test_webhooks_arrive_byte_for_byte(proxy: Proxy, site: Site) -> None:
 
 
 def test_what_is_secret_in_an_address_is_in_no_log(proxy: Proxy) -> None:
-    """The token of a webhook, the code of single sign-on, what somebody looks for: they stand in the query."""
+    """The token of a webhook or a mail, a code of single sign-on, what somebody looks for: they stand in the query."""
     secret = uuid4().hex
     with client(proxy) as calls:
         calls.post(f"{proxy.https}/webhooks/fal?job={uuid4()}&token={secret}", content=b"{}")
         calls.get(f"{proxy.https}/session/sso/callback?code={secret}&state={secret}", headers={"Referer": f"x{secret}"})
+        calls.get(f"{proxy.https}/password?token_hash={secret}&type=recovery")
         calls.get(f"{proxy.http}/jobs?text={secret}")
         calls.get(f"{proxy.https}/last")
     deadline = time.monotonic() + SECONDS

@@ -8,7 +8,9 @@ import httpx
 
 def page(supabase_url: str) -> str:
     """The page of the mails, newest first."""
-    return httpx.get(f"{supabase_url}/_sim/mails").raise_for_status().text
+    html = httpx.get(f"{supabase_url}/_sim/mails").raise_for_status().text
+    assert html.endswith("</html>")
+    return html
 
 
 def link_to(supabase_url: str, email: str) -> httpx.URL:

@@ -208,6 +208,24 @@ def test_every_sign_in_code_of_core_has_a_sentence() -> None:
     assert codes <= set(sentences.SIGN_IN_ERRORS)
 
 
+def test_simulated_mails_are_a_click_away_and_never_where_mails_are_real() -> None:
+    from dataclasses import replace
+
+    from core.settings import get_settings
+    from ui import signin
+
+    simulated = replace(get_settings(), app_env="local", simulated=("Supabase",), supabase_url="http://127.0.0.1:8610")
+    mails = signin._simulated_mails(simulated)
+    assert mails == "http://127.0.0.1:8610/_sim/mails"
+    assert f"[read it]({mails})" in (sentences.sign_in_notice("reset_sent", mails) or "")
+    assert "mail" not in (sentences.sign_in_notice("signed_up", mails) or "").replace("email", "")
+    for real in (replace(simulated, app_env="production"), replace(simulated, simulated=("fal.ai",))):
+        assert signin._simulated_mails(real) == ""
+    assert "(" not in (sentences.sign_in_notice("reset_sent", "") or "")
+    assert "Open the link in our mail" in (sentences.sign_in_notice("signed_up", "") or "")
+    assert sentences.sign_in_notice("[x](http://evil.test)", mails) is None
+
+
 def test_the_cost_line() -> None:
     from core.models import Quote
 
