@@ -1,9 +1,15 @@
 // Keeps keys where they belong: ui/keys.py says why.
 (() => {
-  const filled = document.querySelector(".st-key-keys [data-filled]")?.dataset.filled ?? "0";
-  const isNew = filled !== "0" && filled !== window.atelierFilled;
-  window.atelierFilled = filled;
-  if (isNew) toTheForm(50);
+  if (window.atelierKeys) return; // every run brings this file
+  window.atelierKeys = true;
+
+  let known = "0"; // how often the form was filled, as far as we went there
+  setInterval(() => {
+    const filled = document.querySelector(".st-key-keys [data-filled]")?.dataset.filled ?? known;
+    if (filled === known) return;
+    known = filled;
+    if (filled !== "0") toTheForm(50);
+  }, 100);
 
   // As soon as the form is drawn and no dialog lies over it: closing one gives the keyboard back to where it came from.
   function toTheForm(tries) {
@@ -16,9 +22,6 @@
       }, 200);
     } else if (tries > 0) setTimeout(() => toTheForm(tries - 1), 100);
   }
-
-  if (window.atelierKeys) return; // every run brings this file
-  window.atelierKeys = true;
 
   window.addEventListener(
     "keydown",

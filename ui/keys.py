@@ -9,10 +9,11 @@ import streamlit as st
 
 from ui import filling
 
-_SCRIPT = '<i data-filled="{}"></i><script src="/app/static/keys.js"></script>'
+_SCRIPT = '<script src="/app/static/keys.js"></script>'
 
 
 def keep() -> None:
     with st.container(key="keys"):
         filled = int(st.session_state.get(filling.FILLED, 0))
-        st.html(_SCRIPT.format(filled), unsafe_allow_javascript=True)
+        st.html(f'<i data-filled="{filled}"></i>')
+        st.html(_SCRIPT, unsafe_allow_javascript=True)
