@@ -64,6 +64,13 @@ def _learn(_worker: str) -> dict[str, Any]:
     return {"learnt": get_database().call("learn_from_history")}
 
 
+def _close_days(_worker: str) -> dict[str, Any]:
+    closed = 0
+    while now := get_database().call("close_days"):
+        closed += now
+    return {"closed": closed}
+
+
 def _purchases(_worker: str) -> dict[str, Any]:
     return {"looked_at": reconcile_open_purchases()}
 
@@ -75,6 +82,7 @@ CHORES: tuple[Chore, ...] = (
     Chore("usage", "Drift against fal.ai", 900, lambda _: billing.read_usage(), ADMIN_KEY),
     Chore("prices", "Prices of fal.ai", 86400, _sync_prices, "FAL_KEY"),
     Chore("learning", "Usual times and sizes", 3600, _learn),
+    Chore("days", "Adding up the days", 3600, _close_days),
     Chore("purchases", "Open purchases", 60, _purchases, "STRIPE_SECRET_KEY"),
     Chore("audit", "Audit of the books", 3600, audits.run_as_worker),
     Chore("house", "Clearing up", 3600, system.keep_house),

@@ -15,7 +15,7 @@ _PLACE = "inbox"
 _STATUS, _PROVIDER, _TEXT, _SHOWN = "inbox-status", "inbox-provider", "inbox-text", "inbox-shown"
 _PAGE = 25
 _MOST = 500
-_COUNTED = 10_000
+_COUNTED = 1_000
 
 
 def read(person: Person) -> tuple[InboxEvent, ...]:
@@ -53,7 +53,7 @@ def draw(person: Person, overview: Overview) -> None:
 
 
 def counted(number: int) -> str:
-    """1,234, and 10,000+ for all that are more: they are not counted further."""
+    """234, and 1,000+ for all that are more: they are not counted further."""
     return f"{words.number(_COUNTED)}+" if number > _COUNTED else words.number(number)
 
 

@@ -25,24 +25,30 @@ create policy "Approved people see the team's balance, and their own" on public.
     or user_id = (select auth.uid()) or (select private.is_admin()));
 grant select on public.budget_snapshots to authenticated, service_role;
 
+create function private.spent_from(p_day date, p_user uuid) returns numeric
+language plpgsql stable security definer set search_path = '' as $$
+begin
+  if p_user is null then
+    return (select coalesce(sum(t.spent_usd), 0) from private.team_spend(p_day) t);
+  end if;
+  return (select coalesce(sum(d.spent_usd), 0) from public.spend_daily d where d.day >= p_day and d.user_id = p_user);
+end $$;
+comment on function private.spent_from is 'USD counted as spend on a day and after it, for the team (null) or one person.';
+
 create function private.spent_since(p_since timestamptz, p_user uuid default null) returns numeric
 language sql stable security definer set search_path = '' as $$
-  -- The rest of the first day from the history, whole days after it from the rollup: exact, and never more than a day of rows.
+  -- The rest of the first day from the history, whole days after it added up: exact, and never more than a day of rows.
   select coalesce((
     select sum(l.spent_usd) from public.generation_logs l
     where l.billed_at >= p_since and l.billed_at < private.team_day_start(private.team_day(p_since) + 1)
       and (p_user is null or l.user_id = p_user)
-  ), 0) + coalesce((
-    select sum(d.spent_usd) from public.spend_daily d
-    where d.day > private.team_day(p_since) and (p_user is null or d.user_id = p_user)
-  ), 0)
+  ), 0) + private.spent_from(private.team_day(p_since) + 1, p_user)
 $$;
 comment on function private.spent_since is 'USD counted as spend for jobs that ended at or after a moment, for the team or one person.';
 
 create function private.spent_this_month(p_user uuid default null) returns numeric
 language sql stable security definer set search_path = '' as $$
-  select coalesce(sum(d.spent_usd), 0) from public.spend_daily d
-  where d.day >= date_trunc('month', private.team_day(now()))::date and (p_user is null or d.user_id = p_user)
+  select private.spent_from(date_trunc('month', private.team_day(now()))::date, p_user)
 $$;
 comment on function private.spent_this_month is 'USD counted as spend since the first of the month in the team''s timezone.';
 

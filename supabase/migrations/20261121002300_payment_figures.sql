@@ -24,14 +24,11 @@ comment on function public.payment_metrics is
   'Of the last days, for admins: how often the packs were seen, checkouts begun, and per person who paid: purchases, credits, gross and net revenue (cents). With the webhooks of the last 30 days by provider, received and applied.';
 grant execute on function public.payment_metrics(uuid, int) to service_role;
 
--- Everything the figures need is in the index: months of jobs are read without one look at the jobs themselves.
-create index generation_jobs_sold on public.generation_jobs (completed_at)
-  include (generation_type, credits_charged, estimated_usd, spent_usd, cost_source) where credits_held > 0 and completed_at is not null;
-
 create function public.margin_figures(p_actor uuid, p_days int default 90) returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
 declare
-  since timestamptz := now() - make_interval(days => p_days);
+  first_day date := private.team_day(now()) - p_days;
+  since timestamptz := private.team_day_start(first_day);
 begin
   perform private.require_admin(p_actor, 'margin_figures');
   return private.payment_settings() || jsonb_build_object(
@@ -49,16 +46,12 @@ begin
              coalesce(s.confirmed_usd, 0)::text as confirmed_usd
       from public.generation_types t
       left join (
-        select j.generation_type, count(*) as jobs, sum(j.credits_charged) as credits,
-               sum(j.estimated_usd) filter (where j.spent_usd > 0) as estimated_usd, sum(j.spent_usd) as actual_usd,
-               count(*) filter (where j.cost_source = 'confirmed') as confirmed_jobs,
-               sum(j.credits_charged) filter (where j.cost_source = 'confirmed') as confirmed_credits,
-               sum(j.spent_usd) filter (where j.cost_source = 'confirmed') as confirmed_usd
-        from public.generation_jobs j
-        -- jobs of unmetered people sell no credits: they are spend, not sales
-        where j.completed_at >= since and j.credits_held > 0 group by j.generation_type
+        select d.generation_type, sum(d.jobs)::bigint as jobs, sum(d.credits)::bigint as credits, sum(d.estimated_usd) as estimated_usd,
+               sum(d.spent_usd) as actual_usd, sum(d.confirmed_jobs)::bigint as confirmed_jobs,
+               sum(d.confirmed_credits)::bigint as confirmed_credits, sum(d.confirmed_usd) as confirmed_usd
+        from private.team_sales(first_day) d group by d.generation_type
       ) s using (generation_type)) r));
 end $$;
 comment on function public.margin_figures is
-  'For admins, of the ended jobs of the last days that were paid with credits, per generation type: credits charged, USD estimated, counted (best known) and confirmed; failed jobs that fal.ai bills included. With the settings and what credits sold for.';
+  'For admins, of the ended jobs of today and the p_days whole days before it that were paid with credits, per generation type: credits charged, USD estimated, counted (best known) and confirmed; failed jobs that fal.ai bills included. With the settings and what credits sold for.';
 grant execute on function public.margin_figures(uuid, int) to service_role;

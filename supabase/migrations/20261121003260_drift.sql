@@ -104,7 +104,7 @@ begin
       from private.fal_usage_reads r where r.day between p_from and p_to
     ), ours as (
       select s.day, g.fal_endpoint, sum(s.spent_usd) as usd
-      from read join public.spend_daily s using (day) join public.generation_types g using (generation_type)
+      from read join private.team_spend(p_from, p_to) s using (day) join public.generation_types g using (generation_type)
       where not read.in_part group by 1, 2
       union all
       -- A day that is not over is compared up to the moment until which fal.ai's side is known.

@@ -62,12 +62,25 @@ begin
 end $$;
 comment on function private.whose_spend is 'Whose spend a person may see: null is everybody''s, for admins; else their own id.';
 
+create function private.spend_by_type(p_user uuid, p_from date, p_to date) returns table (
+  day date, generation_type text, jobs bigint, failures bigint, credits bigint, estimated_usd numeric, spent_usd numeric, seconds numeric
+) language plpgsql stable security definer set search_path = '' as $$
+begin
+  if p_user is null then
+    return query select * from private.team_spend(p_from, p_to);
+  end if;
+  return query
+  select d.day, d.generation_type, sum(d.jobs), sum(d.failures), sum(d.credits), sum(d.estimated_usd), sum(d.spent_usd), sum(d.seconds)
+  from public.spend_daily d where d.day between p_from and p_to and d.user_id = p_user group by d.day, d.generation_type;
+end $$;
+comment on function private.spend_by_type is 'What each day of a span cost per generation type, of one person or (null) of the team.';
+
 create function private.spend_totals(p_user uuid, p_from date, p_to date) returns jsonb
 language sql stable security definer set search_path = '' as $$
   select jsonb_build_object(
     'from', p_from, 'to', p_to, 'jobs', coalesce(sum(jobs), 0), 'failures', coalesce(sum(failures), 0), 'credits', coalesce(sum(credits), 0),
     'estimated', coalesce(sum(estimated_usd), 0)::text, 'spent', coalesce(sum(spent_usd), 0)::text)
-  from public.spend_daily where day between p_from and p_to and (p_user is null or user_id = p_user)
+  from private.spend_by_type(p_user, p_from, p_to)
 $$;
 comment on function private.spend_totals is 'Jobs, failures, credits and USD (as text) of a span of days, of one person or all.';
 
@@ -101,10 +114,8 @@ begin
   if p_by = 'type' then
     select jsonb_agg(jsonb_build_object(
       'day', s.day, 'key', s.generation_type, 'label', g.label, 'media_kind', g.media_kind, 'jobs', s.jobs, 'failures', s.failures,
-      'credits', s.credits, 'estimated', s.estimated::text, 'spent', s.spent::text) order by s.day, g.position) into days
-    from (select day, generation_type, sum(jobs) as jobs, sum(failures) as failures, sum(credits) as credits, sum(estimated_usd) as estimated,
-                 sum(spent_usd) as spent
-          from public.spend_daily where day between p_from and p_to and (p_user is null or user_id = p_user) group by 1, 2) s
+      'credits', s.credits, 'estimated', s.estimated_usd::text, 'spent', s.spent_usd::text) order by s.day, g.position) into days
+    from private.spend_by_type(p_user, p_from, p_to) s
     join public.generation_types g using (generation_type);
   elsif p_by = 'person' then
     select jsonb_agg(jsonb_build_object(
@@ -150,7 +161,7 @@ begin
         'credits', s.credits, 'estimated', s.estimated::text, 'spent', s.spent::text, 'seconds', s.seconds::text) order by s.spent desc, g.position), '[]')
       from (select generation_type, sum(jobs) as jobs, sum(failures) as failures, sum(credits) as credits, sum(estimated_usd) as estimated,
                    sum(spent_usd) as spent, sum(seconds) as seconds
-            from public.spend_daily where day between p_from and p_to and (whose is null or user_id = whose) group by 1) s
+            from private.spend_by_type(whose, p_from, p_to) group by 1) s
       join public.generation_types g using (generation_type)),
     'by_person', (
       select coalesce(jsonb_agg(jsonb_build_object(
@@ -205,8 +216,8 @@ begin
       ) as usd
       from (select distinct id, created_at, taken_on from latest where amount_usd is not null) s
     ), spend as materialized (
-      select day, sum(spent_usd) as usd from public.spend_daily
-      where day between (select coalesce(least(min(taken_on), p_from), p_from) from latest) and p_to and (whose is null or user_id = whose)
+      select day, sum(spent_usd) as usd
+      from private.spend_by_type(whose, (select coalesce(least(min(taken_on), p_from), p_from) from latest), p_to)
       group by day
     )
     select jsonb_build_object(

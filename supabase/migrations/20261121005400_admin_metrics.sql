@@ -18,7 +18,7 @@ begin
     'spent_today', (select coalesce(sum(spent_usd), 0)::text from public.spend_daily where day = today),
     'spent_month', private.spent_this_month()::text,
     'spent_usual', (select coalesce(avg(total), 0)::numeric(14, 6)::text from (
-      select sum(spent_usd) as total from public.spend_daily where day >= today - 14 and day < today group by day) days),
+      select sum(spent_usd) as total from private.team_spend(today - 14, today - 1) group by day) days),
     'budget', private.team_state(p_actor),
     'people_waiting', (select count(*) from public.profiles where not is_approved and declined_at is null and is_active),
     'payments_flagged', (select count(*) from private.flagged_payments),
@@ -26,11 +26,11 @@ begin
     'fal', (select to_jsonb(p) - 'account_id' from private.provider_state p where provider = 'fal'),
     'audit', (select jsonb_build_object('ended_at', r.ended_at, 'violation_count', r.violation_count)
               from public.audit_runs r order by r.id desc limit 1),
-    -- Processed ones are nearly all and grow for good: counted up to ten thousand.
+    -- Processed ones are nearly all and grow for good: counted up to a thousand.
     'inbox', (select coalesce(jsonb_object_agg(status, n), '{}') from (
       select status, count(*) as n from public.webhook_events where status <> 'processed' group by status
       union all
-      select 'processed', count(*) from (select 1 from public.webhook_events where status = 'processed' limit 10001) known
+      select 'processed', count(*) from (select 1 from public.webhook_events where status = 'processed' limit 1001) known
       having count(*) > 0) counts));
 end $$;
 comment on function public.admin_overview is
@@ -57,7 +57,7 @@ language sql stable security definer set search_path = '' as $$
       select e.state, e.n from (
         select sum(d.jobs)::bigint as ended, sum(d.failures)::bigint as failed,
                (select count(*) from public.generation_jobs where status = 'cancelled') as cancelled
-        from public.spend_daily d) ends
+        from private.team_spend('-infinity') d) ends
       cross join lateral (values ('completed', ended - failed - cancelled), ('failed', failed), ('cancelled', cancelled)) e(state, n)
       where e.n > 0) s),
     'stuck_jobs', (select coalesce(jsonb_object_agg(reason, n), '{}') from (
@@ -66,7 +66,7 @@ language sql stable security definer set search_path = '' as $$
     'ended_jobs', (select coalesce(jsonb_agg(to_jsonb(t)), '[]') from (
       select d.generation_type, sum(d.jobs) as jobs, sum(d.failures) as failures, sum(d.seconds)::float8 as seconds,
              sum(d.credits) as credits, sum(d.spent_usd)::float8 as spent_usd
-      from public.spend_daily d group by d.generation_type order by d.generation_type) t),
+      from private.team_spend('-infinity') d group by d.generation_type order by d.generation_type) t),
     'job_seconds', (select coalesce(jsonb_object_agg(generation_type, q), '{}') from (
       select l.generation_type, private.quantiles(array_agg(l.seconds::float8)) as q from public.generation_logs l
       where l.billed_at > now() - interval '1 hour' and l.ended = 1 and l.seconds is not null group by 1) s),

@@ -126,4 +126,4 @@ def test_rates_are_summed_and_stacked() -> None:
 
 
 def test_calls_are_counted_exactly_until_ten_thousand() -> None:
-    assert [admin_inbox.counted(number) for number in (0, 1234, 10_000, 10_001)] == ["0", "1,234", "10,000", "10,000+"]
+    assert [admin_inbox.counted(number) for number in (0, 234, 1000, 1001)] == ["0", "234", "1,000", "1,000+"]
