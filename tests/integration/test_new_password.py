@@ -1,5 +1,7 @@
 """A forgotten password: asked for, mailed, set by the link, over real HTTP; and what one could try with such a link."""
 
+import json
+import time
 from collections.abc import Callable
 from uuid import uuid4
 
@@ -7,7 +9,9 @@ import httpx
 import pytest
 
 from core import sessions
+from core.database import get_database
 from core.models import Person
+from core.sealing import seal, unseal
 from tests.integration import mails
 from tests.integration.atelier import PASSWORD, Atelier
 from tests.integration.strangers import (
@@ -112,6 +116,19 @@ def test_a_proof_is_no_way_of_trying_out_the_password(asked: Asked) -> None:
     assert outcome(told[-1]) == "TOO_MANY"
 
 
+def test_what_a_link_has_proved_is_good_for_a_quarter_of_an_hour(asked: Asked) -> None:
+    proof = mails.hidden(asked.send(PASSWORD).text)["proof"]
+    opened = unseal(proof, "new-password")
+    assert opened
+    *facts, until = json.loads(opened)
+    assert 800 < until - time.time() <= 900
+    old = seal(json.dumps([*facts, time.time() - 1]).encode(), "new-password")
+    elsewhere = seal(opened, "session-tokens")  # for another purpose
+    assert [outcome(asked.send(proof=one)) for one in (old, elsewhere)] == ["LINK_USED"] * 2
+    assert outcome(asked.send(proof=proof)) == SET
+    assert outcome(asked.send("a third password of length", proof=proof)) == "LINK_USED"
+
+
 def test_an_expired_link_sets_nothing(asked: Asked, browsers: Callable[..., Browser]) -> None:
     asked.atelier.rows.execute(
         "update auth.users set recovery_sent_at = now() - interval '61 minutes' where id = %s", (asked.person.user_id,)
@@ -159,6 +176,22 @@ def test_guessing_links_ends_soon(atelier: Atelier, browsers: Callable[..., Brow
     assert told == ["CONFIRM_USED"] * 95 + ["TOO_MANY"]
     # Whoever has a real link elsewhere is not kept waiting by that.
     assert outcome(Asked(atelier, browsers).send()) == SET
+
+
+def test_an_email_is_confirmed_by_the_button_once_and_nobody_is_signed_in(
+    atelier: Atelier, browsers: Callable[..., Browser]
+) -> None:
+    """By the token of a magic link, which Supabase takes, too; by that of a confirmation in test_proved_addresses."""
+    person, browser = atelier.new_marketer(), browsers(somewhere())
+    get_database().auth().auth.sign_in_with_otp({"email": person.email})
+    token = mails.link_to(atelier.environment["SUPABASE_URL"], person.email).params["token"]
+    for _ in range(2):
+        opened = browser.http.get("/confirm", params={"token_hash": token, "type": "email"})
+        assert (opened.status_code, mails.hidden(opened.text)) == (200, {"token_hash": token})
+    assert outcome(browser.post("/session/confirm", token_hash=token)) == "/?notice=confirmed"
+    assert browser.cookie == ""
+    assert outcome(browser.post("/session/confirm", token_hash=token)) == "CONFIRM_USED"
+    assert sessions.current(atelier.cookies[person.user_id])  # nothing else has changed
 
 
 def test_nothing_tells_where_the_token_is(asked: Asked) -> None:

@@ -103,6 +103,7 @@ def test_other_libraries_come_out_in_the_same_shape(lines: io.StringIO) -> None:
         f"Set-Cookie: atelier_session={OWN}; HttpOnly",
         f"https://q.test/m?fal_webhook=https%3A%2F%2Fs.test%2Fw%3Fjob%3D1%26token%3D{'ab12' * 16}",
         f"https://q.test/w?token={'ab12' * 16}&job=1",
+        f"https://studio.test/password?token_hash=pkce_{'ab12' * 14}&type=recovery",
         f"refused {KEY} again",
         f"apikey: {OWN}",
         "stripe said sk_live_0f9e8d7c6b5a",
