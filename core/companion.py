@@ -96,6 +96,7 @@ def create_app(*, with_worker: bool = True) -> Starlette:
     settings = settings_or_exit()
     configure(secrets=settings.secrets)
     counts = WebhookCounts()
+    workers: list[Worker] = []  # ours, while it runs
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -103,19 +104,19 @@ def create_app(*, with_worker: bool = True) -> Starlette:
         app.state.verifier = WebhookVerifier(settings)
         app.state.inbox = Inbox()
         app.state.fal_bodies = BodyReader()
-        worker = Worker(app.state.inbox.is_pressed) if with_worker else None
-        if worker:
+        workers[:] = [Worker(app.state.inbox.is_pressed)] if with_worker else []
+        for worker in workers:
             worker.start()
         async with counts.telling():
             yield
-        if worker:
+        for worker in workers:
             await asyncio.to_thread(worker.stop)
 
     return Starlette(
         routes=[
             Route("/webhooks/fal", counts.counted("fal", fal_webhook), methods=["POST"]),
             Route("/webhooks/stripe", counts.counted("stripe", stripe_webhook), methods=["POST"]),
-            *health.routes(settings.metrics_tokens),
+            *health.routes(settings.metrics_tokens, lambda: [each for worker in workers for each in worker.trouble()]),
         ],
         lifespan=lifespan,
     )

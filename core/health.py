@@ -1,7 +1,7 @@
 """What a load balancer and a monitoring system ask the companion.
 
 GET /health    alive: the process answers
-GET /ready     the database is reached and a worker is beating: 200, else 503 with what is wrong
+GET /ready     the database is reached, a worker is beating and ours does not stumble: 200, else 503 with what is wrong
 GET /metrics   Prometheus text, for who has the token; without a token for this machine only
 """
 
@@ -9,7 +9,7 @@ import asyncio
 import hmac
 import ipaddress
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -37,7 +37,8 @@ async def health(_request: Request) -> Response:
 class Readiness:
     """Whether work can be done here: 200 {"status": "ready"}, or 503 {"status": "not ready", "problems": [...]}."""
 
-    def __init__(self) -> None:
+    def __init__(self, trouble: Callable[[], list[str]]) -> None:
+        self._trouble = trouble
         self._lock = asyncio.Lock()
         self._looked_at = float("-inf")
         self._problems: list[str] = []
@@ -45,7 +46,7 @@ class Readiness:
     async def answer(self, _request: Request) -> Response:
         async with self._lock:
             if time.monotonic() - self._looked_at >= FRESH_SECONDS:
-                self._problems = await asyncio.to_thread(problems)
+                self._problems = [*await asyncio.to_thread(problems), *self._trouble()]
                 self._looked_at = time.monotonic()
         if self._problems:
             return JSONResponse({"status": "not ready", "problems": self._problems}, 503)
@@ -95,10 +96,11 @@ def _is_local(client: Any) -> bool:
         return False
 
 
-def routes(metrics_tokens: Sequence[str] = ()) -> list[Route]:
-    """The three routes; `metrics_tokens` are the values of METRICS_TOKEN (several while one is being replaced)."""
+def routes(metrics_tokens: Sequence[str] = (), trouble: Callable[[], list[str]] = list) -> list[Route]:
+    """The three routes; `metrics_tokens` are the values of METRICS_TOKEN (several while one is being replaced),
+    `trouble` tells what the worker of this process cannot do any more."""
     return [
         Route("/health", health),
-        Route("/ready", Readiness().answer),
+        Route("/ready", Readiness(trouble).answer),
         Route("/metrics", Metrics(metrics_tokens).answer),
     ]

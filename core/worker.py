@@ -33,6 +33,7 @@ COPY_LEASE_SECONDS = 900
 IDLE_SECONDS = 1.0
 UNCALLED_SECONDS = 10.0  # those who wait to be called look by themselves: the loop that calls may be held up
 TROUBLE_SECONDS = 5.0
+STUMBLES = 3  # in a row: this does not pass by itself
 GIVES_WAY_SECONDS = 30.0  # at most, then files are copied all the same
 
 
@@ -51,6 +52,7 @@ class Worker:
         self._copied_at = time.monotonic()
         self.name = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
         self._stopping = threading.Event()
+        self._stumbles: dict[str, int] = {}
         self._called = {"copy": threading.Event(), "carry_on": threading.Event()}
         self._threads = [
             threading.Thread(target=self._run, args=(turn,), name=f"worker-{turn.__name__}", daemon=True)
@@ -71,6 +73,14 @@ class Worker:
             thread.join(timeout)
         self._chores.stop()
 
+    def trouble(self) -> list[str]:
+        """What this worker cannot do any more, in words; it may beat all the same."""
+        return [
+            f"The worker stumbles at every turn ({turn.replace('_', ' ')}): its log says why."
+            for turn, times in self._stumbles.items()
+            if times >= STUMBLES
+        ]
+
     def _run(self, turn: Callable[[ThreadPoolExecutor], bool]) -> None:
         with ThreadPoolExecutor(THREADS, thread_name_prefix="work") as pool:
             while not self._stopping.is_set():
@@ -80,9 +90,11 @@ class Worker:
                     log.warning("worker_waits", error=error.sentence, detail=error.detail)
                     self._stopping.wait(TROUBLE_SECONDS)
                 except Exception:  # a loop that ends would strand every open job
-                    log.exception("worker_stumbled")
+                    self._stumbles[turn.__name__] = self._stumbles.get(turn.__name__, 0) + 1
+                    log.exception("worker_stumbled", turn=turn.__name__, times=self._stumbles[turn.__name__])
                     self._stopping.wait(TROUBLE_SECONDS)
                 else:
+                    self._stumbles.pop(turn.__name__, None)
                     if not busy:
                         self._rest(turn.__name__)
 

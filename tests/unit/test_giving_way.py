@@ -107,6 +107,39 @@ def test_who_is_not_called_looks_all_the_same(monkeypatch: pytest.MonkeyPatch) -
         own.stop()
 
 
+def test_a_worker_that_stumbles_at_every_turn_says_so_until_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "IDLE_SECONDS", 0.01)
+    monkeypatch.setattr(worker, "TROUBLE_SECONDS", 0.01)
+    own = Idle()
+    broken, often, well = threading.Event(), threading.Event(), threading.Event()
+    broken.set()
+
+    def look(_pool: ThreadPoolExecutor) -> bool:
+        own.asked["look"] += 1
+        if broken.is_set():
+            if own.asked["look"] > worker.STUMBLES:
+                often.set()
+            raise KeyError("waiting")
+        if own.asked["well"]:  # this turn began after one that went well
+            well.set()
+        own.asked["well"] += 1
+        return False
+
+    monkeypatch.setattr(look, "__name__", "look", raising=False)
+    monkeypatch.setattr(own, "_chores", Mock())
+    monkeypatch.setattr(own, "_threads", [threading.Thread(target=own._run, args=(look,), daemon=True)])
+    assert own.trouble() == []
+    own.start()
+    try:
+        assert often.wait(30)
+        assert own.trouble() == ["The worker stumbles at every turn (look): its log says why."]
+        broken.clear()
+        assert well.wait(30)
+        assert own.trouble() == []
+    finally:
+        own.stop()
+
+
 def test_calls_that_wait_for_the_next_batch_are_pressure(monkeypatch: pytest.MonkeyPatch) -> None:
     under_way, go_on = threading.Event(), threading.Event()
 

@@ -126,3 +126,14 @@ def test_figures_while_the_database_is_away(database: Database, monkeypatch: pyt
     monkeypatch.setattr(metrics, "text", away)
     assert database.calls == 0
     assert ask(app(), "GET", "/metrics").status_code == 503
+
+
+@pytest.mark.usefixtures("database")
+def test_not_ready_while_our_worker_stumbles() -> None:
+    """It beats all the same: the beat comes first in its turn."""
+    trouble: list[str] = []
+    watched = Starlette(routes=health.routes(trouble=lambda: trouble))
+    assert ask(watched, "GET", "/ready").status_code == 200
+    trouble.append("The worker stumbles at every turn (look): its log says why.")
+    stumbling = ask(Starlette(routes=health.routes(trouble=lambda: trouble)), "GET", "/ready")
+    assert (stumbling.status_code, stumbling.json()["problems"]) == (503, trouble)
