@@ -10,6 +10,7 @@ from starlette.middleware import Middleware
 from core.log import configure
 from core.settings import settings_or_exit
 from ui import archives, model_viewer, single_sign_on, transcript
+from ui.first_paint import FirstPaint
 from ui.guard import crashed
 from ui.routes import ROUTES
 from ui.uploads import UploadsByPeople
@@ -28,7 +29,7 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
 app = st.App(
     Path(__file__).resolve().parent / "ui" / "main.py",
     routes=(*ROUTES, *single_sign_on.routes(settings), *archives.ROUTES, model_viewer.ROUTE, transcript.ROUTE),
-    middleware=[Middleware(SecurityHeaders), Middleware(UploadsByPeople)],
+    middleware=[Middleware(SecurityHeaders), Middleware(FirstPaint), Middleware(UploadsByPeople)],
     on_script_error=crashed,
     lifespan=lifespan,
 )

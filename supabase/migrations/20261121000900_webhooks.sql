@@ -18,7 +18,8 @@ create table public.webhook_events (
 );
 comment on table public.webhook_events is 'Inbox of verified calls from fal.ai and Stripe. The key is unique for good: a repeat changes nothing.';
 comment on column public.webhook_events.result is 'What applying it really did: settled, already_settled, delivered_late, to_fetch, unknown_job, …';
-create index webhook_events_newest on public.webhook_events (received_at desc, id desc);
+-- How many came and what became of them is counted in the index alone.
+create index webhook_events_newest on public.webhook_events (received_at desc, id desc) include (provider, status);
 create index webhook_events_open on public.webhook_events (status, received_at desc) where status <> 'processed';
 create index webhook_events_stripe on public.webhook_events (received_at desc, id desc) where provider = 'stripe';
 create index webhook_events_job on public.webhook_events (job_id) where job_id is not null;

@@ -167,14 +167,19 @@ begin
       select coalesce(jsonb_agg(jsonb_build_object(
         'user_id', p.user_id, 'name', coalesce(nullif(p.full_name, ''), p.email), 'jobs', coalesce(s.jobs, 0), 'failures', coalesce(s.failures, 0),
         'credits', coalesce(s.credits, 0), 'estimated', coalesce(s.estimated, 0)::text, 'spent', coalesce(s.spent, 0)::text,
-        'cap', p.monthly_cap_usd::text, 'this_month', coalesce(m.spent, 0)::text) order by coalesce(s.spent, 0) desc, p.full_name, p.user_id), '[]')
+        'cap', p.monthly_cap_usd::text, 'this_month', coalesce(s.month, 0)::text) order by coalesce(s.spent, 0) desc, p.full_name, p.user_id), '[]')
       from public.profiles p
-      left join (select user_id, sum(jobs) as jobs, sum(failures) as failures, sum(credits) as credits, sum(estimated_usd) as estimated,
-                        sum(spent_usd) as spent
-                 from public.spend_daily where day between p_from and p_to and (whose is null or user_id = whose) group by 1) s using (user_id)
-      left join (select user_id, sum(spent_usd) as spent from public.spend_daily
-                 where day >= month_start and (whose is null or user_id = whose) group by 1) m using (user_id)
-      where (whose is null or p.user_id = whose) and (s.jobs is not null or m.spent is not null or p.monthly_cap_usd is not null)),
+      left join (
+        select user_id, sum(jobs) filter (where day between p_from and p_to) as jobs,
+               sum(failures) filter (where day between p_from and p_to) as failures,
+               sum(credits) filter (where day between p_from and p_to) as credits,
+               sum(estimated_usd) filter (where day between p_from and p_to) as estimated,
+               sum(spent_usd) filter (where day between p_from and p_to) as spent,
+               sum(spent_usd) filter (where day >= month_start) as month
+        from public.spend_daily
+        where (day between p_from and p_to or day >= month_start) and (whose is null or user_id = whose)
+        group by 1) s using (user_id)
+      where (whose is null or p.user_id = whose) and (s.user_id is not null or p.monthly_cap_usd is not null)),
     'costly_failures', private.costly_failures(whose, p_from, p_to, p_failures));
 end $$;
 comment on function public.spend_report is
