@@ -1,5 +1,7 @@
 """Processor time of our processes, as the kernel counts it: it says what something costs, however busy the machine."""
 
+from contextlib import suppress
+
 import psutil  # type: ignore[import-untyped]
 
 from local.processes import Child
@@ -19,5 +21,9 @@ def processor_of(process: psutil.Process) -> float:
 
 
 def used_by(child: Child) -> float:
-    """Seconds of processor of the whole tree since it began."""
-    return sum(processor_of(process) for process in tree(child))
+    """Seconds of processor of the whole tree since it began. What ends meanwhile is counted by whoever started it."""
+    seconds = 0.0
+    for process in tree(child):
+        with suppress(psutil.NoSuchProcess):
+            seconds += processor_of(process)
+    return seconds

@@ -73,7 +73,8 @@ create trigger open_day_moved after update of day on public.spend_daily
 create function private.open_days(p_from date, p_to date default null) returns setof date
 language sql stable security definer set search_path = '' as $$
   select g.day::date
-  from (select min(day) as earliest, max(day) as latest from public.spend_daily) known
+  -- No row at all while there is no spend: a series from -infinity has no end.
+  from (select min(day) as earliest, max(day) as latest from public.spend_daily having min(day) is not null) known
   cross join lateral generate_series(greatest(p_from, known.earliest), least(p_to, known.latest), interval '1 day') g(day)
   where not exists (select 1 from private.closed_days c where c.day = g.day::date)
 $$;

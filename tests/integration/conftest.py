@@ -15,6 +15,8 @@ from tests.integration.companions import Companion
 from tests.integration.hands import Hands
 from tests.integration.world import world_fixture  # noqa: F401
 
+pytest.register_assert_rewrite("tests.integration.attack_scene")  # its fixtures assert: say what differs
+
 
 @dataclass(frozen=True)
 class Somebody:
