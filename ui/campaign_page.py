@@ -32,7 +32,7 @@ def draw(person: Person, campaign_id: UUID) -> None:
         seen = campaign_live.look(person, campaign_id)
     except NotFound:
         campaign_address.close()
-        st.toast("There is no such campaign, or it is not shared with you.")
+        st.toast("There is no such campaign, or it is not shared with you.", duration="long")
         st.rerun()
     campaign, clips = seen.campaign, seen.clips
     _head(person, campaign, clips)

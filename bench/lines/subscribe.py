@@ -85,7 +85,7 @@ def _measured(studio: Studio, way: "Callable[[Studio], tuple[list[Call], float, 
         requests = store.load()
     finally:
         store.close()
-    assert len(requests) == JOBS, len(requests)
+    assert len(requests) == JOBS, [(each.ordinal, each.inputs, each.status_code) for each in requests]
     asked = [call for call in calls if _is_question(studio, call)]
     return Way(
         len(asked) / JOBS, cpu / JOBS, [_known(request, known) - (request.ended_at or 0) for request in requests]

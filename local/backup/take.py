@@ -16,6 +16,7 @@ from local.postgres import Postgres
 from local.status import running_stack
 from local.supabase import files_of
 
+MOMENTS = 5
 WRITTEN_SECONDS = 20.0  # a file that the database knows may still be on its way to the disk for so long
 
 
@@ -32,20 +33,32 @@ def backup(state: Path, file: Path, *, overwrite: bool = False) -> Manifest:
         # In the state folder, because a link does not reach into another file system.
         with _reachable(state) as url, tempfile.TemporaryDirectory(prefix="backup-", dir=state) as folder:
             workshop = Path(folder)
-            # A second name for every file from before the moment of the database: what it knows of then is still here,
-            # also when it is deleted right after.
-            _link_files(files_of(state / "supabase"), workshop / "before")
-            with snapshot(url) as (connection, name):
-                manifest = describe(connection)
-                dump(url, name, workshop / DATABASE)
+            manifest = _dumped(url, state, workshop)
             for known, size in manifest.objects.items():
-                _add_file(writer, known, size, (files_of(state / "supabase") / known, workshop / "before" / known))
+                _add_file(writer, known, size, (files_of(state / "supabase") / known, workshop / "files" / known))
             writer.add(DATABASE, workshop / DATABASE)
             writer.add(SECRETS, state / secrets.FILE_NAME)
         writer.close(manifest)
     except BaseException:
         writer.abandon()
         raise
+    return manifest
+
+
+def _dumped(url: str, state: Path, workshop: Path) -> Manifest:
+    """The database at a moment of which every file is at hand: a second name is made for each before and right after
+    that moment, so that it stays here when it is deleted meanwhile. One that came and went in between asks for another
+    moment."""
+    files = files_of(state / "supabase")
+    for left in reversed(range(MOMENTS)):
+        _link_files(files, workshop / "files")
+        with snapshot(url) as (connection, name):
+            _link_files(files, workshop / "files")
+            manifest = describe(connection)
+            at_hand = (place.exists() for known in manifest.objects for place in [workshop / "files" / known])
+            if not left or all(at_hand):
+                dump(url, name, workshop / DATABASE)
+                break
     return manifest
 
 
@@ -56,6 +69,8 @@ def _link_files(folder: Path, target: Path) -> None:
             place.parent.mkdir(parents=True, exist_ok=True)
             try:
                 os.link(path, place)
+            except FileExistsError:
+                continue  # it has one already
             except FileNotFoundError:
                 continue  # deleted a moment ago
 

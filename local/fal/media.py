@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 ROUTE = "/media/files"
@@ -36,7 +37,10 @@ class Media:
         if not path.exists():
             part = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
             part.write_bytes(render())
-            part.replace(path)
+            # The first one stays: a file that is replaced while somebody links it cannot be linked (ENOENT).
+            with suppress(FileExistsError):
+                os.link(part, path)
+            part.unlink()
         return path
 
     def publish(self, path: Path, name: str) -> str:

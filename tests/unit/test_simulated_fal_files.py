@@ -4,13 +4,16 @@ import io
 import json
 import struct
 import wave
+from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby, pairwise
+from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 
 from local.fal import audio, inputs, mesh, paint, transcript, video
+from local.fal.media import Media
 
 STILL = paint.picture("three spheres", 1, 90, 160)
 
@@ -197,3 +200,15 @@ def test_the_times_of_a_transcript_follow_each_other_and_end_with_the_sound(seco
     assert [segment["speaker"] for segment in segments] == [speaker for speaker, _ in groupby(turns)]
     assert segments[-1]["timestamp"][1] == chunks[-1]["timestamp"][1]
     assert said == transcript.transcribe(seconds, "digest", given)
+
+
+def test_many_who_render_the_same_at_once_can_all_publish_it(tmp_path: Path) -> None:
+    media = Media(tmp_path)
+
+    def one(number: int) -> str:
+        path = media.rendered(f"the same {number // 8}", ".png", lambda: b"a picture")
+        return media.publish(path, "picture.png")
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(one, range(2400)))) == 2400
+    assert not [path for path in (tmp_path / "cache").iterdir() if path.suffix != ".png"]
