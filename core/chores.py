@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from core import alerts, billing, prices
@@ -19,6 +19,7 @@ from core.fal_account import ADMIN_KEY, in_plain_words
 from core.log import get_logger, log_context
 from core.models import Person
 from core.open_purchases import reconcile_open_purchases
+from core.rows import moment, when
 from core.settings import get_settings
 
 log = get_logger(__name__)
@@ -27,6 +28,7 @@ TICK_SECONDS = 5.0
 LEASE_SECONDS = 120  # a chore that takes longer may be done twice, which changes nothing
 FIRST_WAIT = 60  # seconds after a failure; doubled with every one, an hour at most
 LONGEST_WAIT = 3600
+DAYS_AT_ONCE = 31  # to add up under one lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +67,10 @@ def _learn(_worker: str) -> dict[str, Any]:
 
 
 def _close_days(_worker: str) -> dict[str, Any]:
-    closed = 0
-    while now := get_database().call("close_days"):
-        closed += now
+    closed = last = get_database().call("close_days", p_most=DAYS_AT_ONCE)
+    while last == DAYS_AT_ONCE:  # fewer were all, or some that had just been opened again: those are for the next time
+        last = get_database().call("close_days", p_most=DAYS_AT_ONCE)
+        closed += last
     return {"closed": closed}
 
 
@@ -189,14 +192,10 @@ def _state(chore: Chore, row: dict[str, Any]) -> ChoreState:
         name=chore.name,
         label=chore.label,
         every=chore.every,
-        due_at=_moment(row["due_at"]) or datetime.now(UTC),
-        last_ok_at=_moment(row["last_ok_at"]),
+        due_at=moment(row["due_at"]),
+        last_ok_at=when(row["last_ok_at"]),
         last_error=row["last_error"],
-        last_error_at=_moment(row["last_error_at"]),
+        last_error_at=when(row["last_error_at"]),
         failures=row["failures"],
         facts=row["facts"],
     )
-
-
-def _moment(value: str | None) -> datetime | None:
-    return datetime.fromisoformat(value).astimezone(UTC) if value else None

@@ -32,6 +32,8 @@ begin
   if was <> p_timezone then
     update private.team_settings set timezone = p_timezone, updated_at = now();
     moved := jsonb_array_length(private.repair_rollup());
+    -- Days begin at another hour: which jobs are of a day may change though its sums do not.
+    delete from private.closed_days;
     -- fal.ai's usage was read for days that began at another hour: it is read again.
     delete from public.fal_usage_daily;
     delete from private.fal_usage_reads;

@@ -113,6 +113,7 @@ def test_another_timezone_moves_what_was_added_up(books: Books) -> None:
     books.call("close_days", p_most=1000)
     for timezone in ("Pacific/Kiritimati", "Pacific/Pago_Pago"):
         books.call("set_team_timezone", p_actor=books.admin, p_timezone=timezone)
+        assert closed(books) == 0, "days begin at another hour"
         assert books.audit() == []
         books.call("close_days", p_most=1000)
         assert books.audit() == []

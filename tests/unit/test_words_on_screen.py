@@ -145,7 +145,7 @@ def test_who_is_refused_something_that_costs_reads_what_it_cost() -> None:
     codes += ("TEAM_BUDGET", "TOO_MANY_OPEN_JOBS", "INSUFFICIENT_CREDITS", "TOO_MANY_CHECKOUTS", "NOT_APPROVED")
     pattern = re.compile(rf"private\.refuse\(\d+, '({'|'.join(codes)})',\s*(?:format\()?'((?:[^']|'')+)'")
     told: dict[str, list[str]] = {}
-    for name in ("000400_ledger", "000700_job_functions", "002100_orders"):
+    for name in ("000400_ledger", "000700_create_job", "002100_orders"):
         text = (MIGRATIONS / f"20261121{name}.sql").read_text(encoding="utf-8")
         for code, sentence in pattern.findall(text):
             told.setdefault(code, []).append(sentence)
