@@ -40,15 +40,9 @@ def open_jobs(
         while len(found) < count:
             # A transaction never clears up after itself: with many jobs in one, every step would read all before it.
             batch, now = f"batch-{uuid4().hex[:8]}", min(AT_ONCE, count - len(found))
-            sql.execute(
-                "select pg_temp.open_jobs(%s, %s, %s, %s, %s)",
-                (batch, now, list(emails), studio.url("LOCAL_FAL_PORT"), check_seconds),
-            )
             rows = sql.execute(
-                "select id::text as job, fal_request_id as request, email"
-                " from public.generation_jobs join public.profiles using (user_id)"
-                " where id in (select md5(%s || ' ' || n)::uuid from generate_series(1, %s) n)",
-                (batch, now),
+                "select job::text, request, email from pg_temp.open_jobs(%s, %s, %s, %s, %s)",
+                (batch, now, list(emails), studio.url("LOCAL_FAL_PORT"), check_seconds),
             ).fetchall()
             found += [Opening(row["job"], row["request"], row["email"]) for row in rows]
         sql.execute("drop function pg_temp.open_jobs")

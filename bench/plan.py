@@ -17,9 +17,10 @@ class Line:
 
 
 LINES: dict[str, Line] = {
+    # First, while both databases are as they were made.
+    "pages": Line("each page at both sizes, and its round trips", pages.measure),
     "submit": Line("submitting a job", submit.measure),
     "webhook": Line("taking webhooks, alone and from many senders", webhook.measure),
-    "pages": Line("each page at both sizes, and its round trips", pages.measure),
     "worker": Line("ten thousand open jobs: looks in time, requests to fal.ai", worker.measure),
     "subscribe": Line("the same jobs by fal.ai's own client, for comparison", subscribe.measure),
     "visible": Line("from a webhook to its result on an open page", visible.measure),

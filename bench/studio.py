@@ -1,6 +1,7 @@
 """The embedded stack on a made history: one PostgreSQL, and per size a database with Supabase in front and its parts.
 
-Histories stay in the state folder and are used again while the migrations and the generator are the same.
+Histories stay in the state folder and are used again while the migrations and the generator are the same. What is
+measured works on a copy, so that every run begins with the same database and not with what the last one left in it.
 """
 
 import hashlib
@@ -187,6 +188,7 @@ class Machine:
     def close(self) -> None:
         for studio in self._studios.values():
             studio.stop_all()
+            self.postgres.drop_database(studio.name)
         self.postgres.stop()
 
     @property
@@ -195,9 +197,9 @@ class Machine:
 
     def studio(self, jobs: int) -> Studio:
         """Atelier on a history of so many jobs, with Supabase running."""
-        name = f"history_{jobs}"
+        name = f"studio_{jobs}"
         if name not in self._studios:
-            url = self._history(name, jobs)
+            url = self._copy(name, self._history(jobs))
             directory = self.state / name
             directory.mkdir(exist_ok=True)
             ports = {setting: str(free_port()) for setting in PORT_SETTINGS}
@@ -211,7 +213,16 @@ class Machine:
             studio.start_supabase()
         return self._studios[name]
 
-    def _history(self, name: str, jobs: int) -> str:
+    def _copy(self, name: str, history: str) -> str:
+        self.postgres.drop_database(name)
+        url = self.postgres.create_database(name, template=history)
+        with psycopg.connect(url, autocommit=True) as copied:
+            copied.execute(NOTHING.encode())
+        return url
+
+    def _history(self, jobs: int) -> str:
+        """The name of the database that has it; nobody is connected to it."""
+        name = f"history_{jobs}"
         url = self.postgres.url(name)
         made_of = _fingerprint()
         with psycopg.connect(self.postgres.url(), autocommit=True) as connection:
@@ -225,10 +236,8 @@ class Machine:
                 supabase.prepare(url)
                 migrations.apply(url)
                 history.fill(url, jobs, report=lambda line: self._report(f"  {line}"))
-                with psycopg.connect(url, autocommit=True) as filled:
-                    filled.execute(NOTHING.encode())
                 connection.execute(f"comment on database {name} is '{made_of}'".encode())
-        return url
+        return name
 
 
 def _fingerprint() -> str:

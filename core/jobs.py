@@ -1,11 +1,12 @@
 """Jobs as a person meets them: submit, cancel, retry, list. Reads go as the person, writes as the service."""
 
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from core import catalog, finding, media
 from core.database import fetch, get_database
 from core.errors import DatabaseError, FalError, InvalidInput, NotFound, Refused
+from core.ids import new_id
 from core.inputs import require_reachable, source_megapixels
 from core.keyset import Place
 from core.log import get_logger
@@ -40,7 +41,7 @@ def submit(
     cleaned = catalog.validate(generation_type, inputs)
     require_reachable(offer.type, cleaned)
     quote = catalog.quote(offer, cleaned, source_megapixels(offer.type, cleaned))
-    job_id = job_id or uuid4()
+    job_id = job_id or new_id()
     row = get_database().call(
         "create_job",
         p_job=job_id,

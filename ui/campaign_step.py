@@ -1,12 +1,13 @@
 """One step of a clip in a dialog: its versions on the left, how it is made on the right."""
 
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import streamlit as st
 
 from core import campaigns, offers
 from core.campaigns import LABELS, Campaign, Clip, Recipe, Step
 from core.errors import InvalidInput
+from core.ids import new_id
 from core.models import Person
 from ui import (
     campaign_address,
@@ -127,7 +128,7 @@ def _leave_out(person: Person, clip: Clip, step: Step) -> None:
 def _generate(person: Person, clip: Clip, step: Step, draft: Draft) -> None:
     """One job. Its id is kept until it is made: a second click finds the same."""
     key = f"clip-job-{clip.id}-{step}"
-    job_id: UUID = st.session_state.setdefault(key, uuid4())
+    job_id: UUID = st.session_state.setdefault(key, new_id())
     with guard.told():
         _written(person, clip, step, draft)
         job = campaigns.generate(person, clip.id, step, job_id=job_id, expected_credits=draft.quote().credits)

@@ -2,13 +2,14 @@
 
 from functools import partial
 from urllib.parse import urlsplit
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import streamlit as st
 
 from core import jobs, media
 from core.errors import NotFound
 from core.filetypes import EXTENSIONS
+from core.ids import new_id
 from core.models import Job, Output, Person
 from ui import (
     archives,
@@ -121,9 +122,9 @@ def _go_to(job_id: UUID) -> None:
 def _try_again(person: Person, job: Job) -> None:
     """A new job with the same inputs, opened here. Its id is kept until it is made: a second click finds the same."""
     key = f"retry-{job.id}"
-    new_id: UUID = st.session_state.setdefault(key, uuid4())
+    job_id: UUID = st.session_state.setdefault(key, new_id())
     with guard.told():
-        made = jobs.retry(person, job.id, new_id=new_id)
+        made = jobs.retry(person, job.id, new_id=job_id)
         del st.session_state[key]
         _go_to(made.id)
 

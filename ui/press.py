@@ -3,12 +3,13 @@
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
-from uuid import UUID, uuid4, uuid5
+from uuid import UUID
 
 import streamlit as st
 
 from core import jobs
 from core.errors import AtelierError, InsufficientCredits, InvalidInput
+from core.ids import derived_id, new_id
 from core.models import Job, Person
 from ui import drafts, filling, low_credits, outcomes, sources
 from ui.sources import Source
@@ -41,7 +42,7 @@ class Order:
 class Press:
     """Lives in the session from the click until its jobs are made; the job ids follow from its own id."""
 
-    id: UUID = field(default_factory=uuid4)
+    id: UUID = field(default_factory=new_id)
     order: Order | None = None
 
 
@@ -116,7 +117,7 @@ def _submit(person: Person, press_id: UUID, order: Order) -> tuple[list[Job], At
                 person,
                 order.generation_type,
                 {**inputs, **values},
-                job_id=uuid5(press_id, str(number)),
+                job_id=derived_id(press_id, str(number)),
                 expected_credits=order.credits_each,
             )
             made.append(job)

@@ -38,7 +38,7 @@ with drawn as (
          bench.draw(d.n, 3) as kind_share, bench.draw(d.n, 4) as end_share, bench.draw(d.n, 5) as cost_share
   from drawn d
 )
-select c.n, md5('job ' || c.n)::uuid as id, md5('person ' || c.person)::uuid as user_id, c.created_at,
+select c.n, bench.id_at(c.created_at, 'job ' || c.n) as id, md5('person ' || c.person)::uuid as user_id, c.created_at,
        md5('request ' || c.n)::uuid::text as request_id,
        k.generation_type, k.media_kind, k.fal_endpoint, k.quantity, k.credits * k.quantity as credits, k.units, k.unit_price_usd,
        greatest(round(k.units::numeric * k.unit_price_usd, 6), 0.000001) as estimated_usd, k.estimated_seconds, k.inputs,

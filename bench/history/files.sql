@@ -1,6 +1,6 @@
 insert into public.job_outputs (id, job_id, user_id, position, source_url, storage_path, media_type, file_name, size_bytes, width, height,
                                 duration_seconds, created_at, mirrored_at, mirror_due_at)
-select md5(format('output %s %s', j.n, p))::uuid, j.id, j.user_id, p, format('https://v3.fal.media/files/b/%s/%s.%s', j.id, p, f.extension),
+select bench.id_at(j.completed_at, format('output %s %s', j.n, p)), j.id, j.user_id, p, format('https://v3.fal.media/files/b/%s/%s.%s', j.id, p, f.extension),
        format('%s/%s/%s.%s', j.user_id, j.id, p, f.extension), f.media_type, format('%s.%s', p, f.extension), 180000 + j.n % 90000,
        case when f.extension in ('png', 'mp4') then 1024 end, case when f.extension in ('png', 'mp4') then 576 end,
        case when f.extension in ('mp4', 'wav') then 8 end, j.completed_at, j.completed_at + interval '3 s', null

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from core import catalog, inputs
 from core.campaigns.reading import get_clip
@@ -14,6 +14,7 @@ from core.campaigns.steps import LABELS, SOURCE_INPUT, SOURCES, Step, own_input
 from core.catalog import Offer
 from core.database import get_database
 from core.errors import InvalidInput, NotFound, TypeDisabled
+from core.ids import new_id
 from core.log import get_logger
 from core.models import Job, Person, Quote
 from core.offers import offers
@@ -73,7 +74,7 @@ def generate(
     if state.recipe is None:
         raise InvalidInput(f"{LABELS[step]}: choose how it is made first.", field="generation_type")
     prepared = prepare(person.user_id, step, state.recipe, _source(person, clip, step))
-    job_id = job_id or uuid4()
+    job_id = job_id or new_id()
     row = get_database().call(
         "create_clip_job",
         p_job=job_id,

@@ -128,7 +128,7 @@ create policy "People see their jobs, admins see all" on public.generation_jobs
 grant select on public.generation_jobs to authenticated, service_role;
 
 create table public.job_outputs (
-  id uuid primary key default gen_random_uuid(),
+  id uuid primary key default private.new_id(),
   job_id uuid not null references public.generation_jobs (id),
   user_id uuid not null references public.profiles (user_id),
   position int not null check (position >= 0),
@@ -184,6 +184,7 @@ create index generation_logs_job on public.generation_logs (job_id, id);
 create index generation_logs_user on public.generation_logs (user_id);
 create index generation_logs_type on public.generation_logs (generation_type);
 create index generation_logs_billed on public.generation_logs (billed_at) include (user_id, spent_usd) where billed_at is not null;
+create index generation_logs_failed on public.generation_logs (billed_at) where failed = 1;
 create trigger append_only before update or delete on public.generation_logs
   for each row execute function private.forbid_change();
 create trigger append_only_truncate before truncate on public.generation_logs

@@ -19,7 +19,7 @@ begin
   end if;
   -- Due at once: the worker sends it. A rule that refuses it (too few credits by now, a cap) leaves the failure as it is.
   perform public.create_job(
-    gen_random_uuid(), p_job.user_id, p_job.generation_type, p_job.input_params, p_job.prompt, p_job.quantity, null,
+    private.new_id(), p_job.user_id, p_job.generation_type, p_job.input_params, p_job.prompt, p_job.quantity, null,
     p_job.estimated_units, p_job.unit_price_usd, p_job.longest_seconds, p_job.id, true, 0);
 exception when others then
   perform private.log_job(p_job, 'not_retried', sqlerrm, 'worker');

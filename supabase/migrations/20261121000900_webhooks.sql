@@ -108,18 +108,18 @@ declare
   results jsonb := '{}';
   outcome text;
   problem text;
+  -- Arrays, not sub-selects: a plan that expects a hundred events reads whole tables while those are small.
+  jobs uuid[] := array(select private.as_uuid(e ->> 'job') from jsonb_array_elements(p_events) e);
+  people uuid[];
+  clips uuid[];
 begin
   -- All locks first: jobs, accounts, clips, each in the order of their ids, so that two batches never wait for each other in a circle.
-  perform 1 from public.generation_jobs j
-  where j.id in (select private.as_uuid(e ->> 'job') from jsonb_array_elements(p_events) e) order by j.id for no key update;
-  perform 1 from public.credit_accounts a
-  where a.user_id in (select j.user_id from public.generation_jobs j
-                      where j.id in (select private.as_uuid(e ->> 'job') from jsonb_array_elements(p_events) e))
-  order by a.user_id for no key update;
-  perform 1 from public.campaign_clips k
-  where k.id in (select j.clip_id from public.generation_jobs j
-                 where j.id in (select private.as_uuid(e ->> 'job') from jsonb_array_elements(p_events) e))
-  order by k.id for no key update;
+  select array_agg(user_id), array_agg(clip_id) filter (where clip_id is not null) into people, clips
+  from (select user_id, clip_id from public.generation_jobs where id = any (jobs) order by id for no key update) j;
+  perform 1 from public.credit_accounts where user_id = any (people) order by user_id for no key update;
+  if clips is not null then
+    perform 1 from public.campaign_clips where id = any (clips) order by id for no key update;
+  end if;
   for event in
     select e from jsonb_array_elements(p_events) e order by e ->> 'job', e ->> 'event_key'
   loop

@@ -156,11 +156,16 @@ begin
       'job_id', j.id, 'ended_at', j.billed_at, 'endpoint', j.fal_endpoint, 'request_id', j.fal_request_id, 'status', j.status,
       'usd', j.spent_usd::text, 'cost_source', j.cost_source, 'is_expected', j.confirm_due_at is not null) order by j.billed_at desc, j.id), '[]')
     from (
-      select j.* from public.generation_jobs j
-      where j.cost_source <> 'confirmed' and j.spent_usd > 0
-        and j.billed_at >= private.team_day_start(p_from) and j.billed_at < private.team_day_start(p_to + 1)
-        and exists (select 1 from private.fal_usage_reads r where r.day = private.team_day(j.billed_at) and j.billed_at < r.read_until)
-      order by j.billed_at desc, j.id limit p_limit
+      -- Day by day, newest first, until there are enough: what was read of a day is a span of time, so that no job has
+      -- to be asked for its day.
+      select j.* from (select * from private.fal_usage_reads where day between p_from and p_to order by day desc) r
+      cross join lateral (
+        select u.* from public.generation_jobs u
+        where u.cost_source <> 'confirmed' and u.spent_usd > 0
+          and u.billed_at >= private.team_day_start(r.day) and u.billed_at < least(private.team_day_start(r.day + 1), r.read_until)
+        order by u.billed_at desc, u.id limit p_limit
+      ) j
+      limit p_limit
     ) j);
 end $$;
 comment on function public.unbilled_jobs is

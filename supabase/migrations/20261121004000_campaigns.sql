@@ -136,7 +136,7 @@ create table public.campaign_run_clips (
   reason_code text,
   reason text,
   job_id uuid references public.generation_jobs (id),
-  next_job_id uuid not null default gen_random_uuid(),
+  next_job_id uuid not null default private.new_id(),
   due_at timestamptz not null default now(),
   lease_until timestamptz,
   tries int not null default 0,

@@ -152,7 +152,7 @@ begin
   where id = p_job returning * into job;
   if p_run is not null then
     update public.campaign_run_clips
-    set state = 'running', job_id = p_job, next_job_id = gen_random_uuid(), lease_until = null, tries = 0, reason_code = null, reason = null
+    set state = 'running', job_id = p_job, next_job_id = private.new_id(), lease_until = null, tries = 0, reason_code = null, reason = null
     where run_id = p_run and clip_id = p_clip;
   end if;
   return private.job_json(job);

@@ -148,7 +148,7 @@ begin
   end if;
   update public.campaign_runs set confirmed_credits = p_confirmed_credits, started_by = p_actor, state = 'running' where id = p_run;
   update public.campaign_run_clips
-  set state = 'due', due_at = now(), lease_until = null, tries = 0, reason_code = null, reason = null, next_job_id = gen_random_uuid()
+  set state = 'due', due_at = now(), lease_until = null, tries = 0, reason_code = null, reason = null, next_job_id = private.new_id()
   where run_id = p_run and state in ('waiting', 'failed');
   return private.run_json(p_run);
 end $$;

@@ -100,7 +100,7 @@ QUERIES: dict[str, tuple[str, int]] = {
         "select receive_fal_events(jsonb_build_array(jsonb_build_object('event_key', 'fal:x:OK', 'event_type', 'OK',"
         " 'request_id', fal_request_id, 'job', id, 'account_id', 'account', 'payload', '{}'::jsonb, 'verdict',"
         """ '{"outcome": "cancelled", "error_type": "cancelled", "error_message": "Asked."}'::jsonb)))"""
-        " from generation_jobs where id = md5('job 19000')::uuid",
+        " from generation_jobs where fal_request_id = md5('request 19000')::uuid::text",
         30,
     ),
 }
