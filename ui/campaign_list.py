@@ -12,6 +12,7 @@ from ui import campaign_address, campaign_words, cards, guard, moments, session,
 _PAGE = 24
 _SHOWN, _WHERE, _MINE, _TEXT = "campaigns-shown", "campaigns-where", "campaigns-mine", "campaigns-text"
 _NEW_ID = "campaigns-new-id"
+_MISSING = "campaigns-missing"
 _PLACES = {"active": "Active", "archive": "Archive"}
 
 
@@ -21,12 +22,19 @@ def draw(person: Person) -> None:
         _create()
 
 
+def say_missing() -> None:
+    """The campaign that was asked for cannot be shown: the list says so, until the person does something there."""
+    st.session_state[_MISSING] = True
+
+
 def _page(person: Person) -> None:
     with st.container(
         horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="campaigns-head"
     ):
         st.title("Campaigns", anchor=False, width="content")
         new = st.empty()
+    if st.session_state.pop(_MISSING, False):
+        st.info("There is no such campaign, or it is not shared with you.", icon=":material/visibility_off:")
     archived, mine, text = _filters()
     shown = int(st.session_state.get(_SHOWN, _PAGE))
     page = campaigns.list_campaigns(person, archived=archived, mine=mine, text=text, limit=shown)

@@ -13,6 +13,7 @@ from ui import (
     campaign_address,
     campaign_clip,
     campaign_grid,
+    campaign_list,
     campaign_live,
     campaign_run,
     campaign_step,
@@ -32,7 +33,7 @@ def draw(person: Person, campaign_id: UUID) -> None:
         seen = campaign_live.look(person, campaign_id)
     except NotFound:
         campaign_address.close()
-        st.toast("There is no such campaign, or it is not shared with you.", duration="long")
+        campaign_list.say_missing()
         st.rerun()
     campaign, clips = seen.campaign, seen.clips
     _head(person, campaign, clips)

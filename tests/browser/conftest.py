@@ -16,6 +16,7 @@ from local.parts import stripe_arguments
 from local.people import ADMIN, EMAILS
 from local.ports import HOST, free_port
 from tests import leftovers
+from tests.browser.people import let_in, make_account
 from tests.browser.watch import Watch
 from tests.conftest import FalSimulator, Serve, SupabaseStack
 
@@ -23,6 +24,7 @@ RESULTS = Path(__file__).resolve().parents[2] / "test-results"
 IDLE = '[data-testid="stApp"][data-test-script-state="notRunning"]'
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 ARGUMENTS += ["--enable-unsafe-swiftshader"]  # WebGL without a graphics card
+ARGUMENTS += ["--js-flags=--no-opt --no-maglev"]  # no page lives long enough to be worth compiling twice
 ARGUMENTS += ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]  # a microphone that beeps
 PASSWORD = "a long password for tests"
 
@@ -165,6 +167,12 @@ def sign_in(page: Page, email: str, password: str = PASSWORD, path: str = "/") -
     settle(page)
 
 
+def come_in(page: Page, site: Site, email: str, password: str = PASSWORD, path: str = "/") -> None:
+    """Open a page as somebody who has signed in before; `sign_in` is for tests that are about the way in."""
+    let_in(site.environment, page, email, password, site.url)
+    go(page, path)
+
+
 @pytest.fixture
 def admin_page(new_page: Callable[..., Page], site: Site) -> Page:
     """The demo admin, signed in."""
@@ -172,21 +180,21 @@ def admin_page(new_page: Callable[..., Page], site: Site) -> Page:
     with psycopg.connect(site.database_url) as connection:
         known = connection.execute("select from public.profiles where email = %s", (ADMIN.email,)).rowcount
     if not known:
-        sign_up(page, ADMIN.email, ADMIN.full_name, site.demo_passwords[ADMIN.email])
-    sign_in(page, ADMIN.email, site.demo_passwords[ADMIN.email])
+        make_account(site.environment, ADMIN.email, ADMIN.full_name, site.demo_passwords[ADMIN.email])
+    come_in(page, site, ADMIN.email, site.demo_passwords[ADMIN.email])
     return page
 
 
 @pytest.fixture
 def new_marketer(site: Site, new_page: Callable[..., Page]) -> Callable[..., tuple[Page, str]]:
-    """Signs up somebody who is approved with so many credits, signed in; returns the page and the email.
+    """Makes somebody who is approved with so many credits, and signed in; returns the page and the email.
 
     The reminder that few credits are left is dismissed, unless `reminded` leaves it open.
     """
 
     def create(credits: int = 20, *, reminded: bool = False, **options: object) -> tuple[Page, str]:
         page, email = new_page(**options), f"{uuid4().hex[:12]}@example.test"
-        sign_up(page, email, "Jonas Weber")
+        make_account(site.environment, email, "Jonas Weber", PASSWORD)
         with psycopg.connect(site.database_url, autocommit=True) as connection:
             connection.execute(
                 "update public.profiles set is_approved = true, approved_at = now() where email = %s", (email,)
@@ -197,7 +205,7 @@ def new_marketer(site: Site, new_page: Callable[..., Page]) -> Callable[..., tup
                     " from public.profiles where email = %s",
                     (credits, email),
                 )
-        sign_in(page, email)
+        come_in(page, site, email)
         reminder = page.get_by_role("dialog", name="Few credits left")
         if reminder.is_visible() and not reminded:
             reminder.get_by_role("button", name="Not now").click()

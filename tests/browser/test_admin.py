@@ -12,7 +12,8 @@ import psycopg
 from playwright.sync_api import Page, expect
 
 from local.people import ADMIN
-from tests.browser.conftest import Site, click_row, go, settle, sign_up
+from tests.browser.conftest import PASSWORD, Site, click_row, go, settle
+from tests.browser.people import make_account
 
 WHOLE_STORY = 60_000  # milliseconds: an upper bound against hanging, not a measure
 CHANGED = "render_highres"  # no other test here uses it
@@ -47,14 +48,13 @@ def set_credits(page: Page, site: Site, credits: int, reason: str) -> None:
 
 def test_an_admins_day_is_in_the_trail(
     admin_page: Page,
-    new_page: Callable[..., Page],
     new_marketer: Callable[..., tuple[Page, str]],
     site: Site,
     tmp_path: Path,
 ) -> None:
     names = [f"{name} {uuid4().hex[:6]}" for name in ("Lea", "Tom")]
     for name in names:
-        sign_up(new_page(), f"{uuid4().hex[:12]}@example.test", name)
+        make_account(site.environment, f"{uuid4().hex[:12]}@example.test", name, PASSWORD)
     ids = [ask(site, "select user_id from public.profiles where full_name = %s", name)[0] for name in names]
 
     go(admin_page, "/admin")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from playwright.sync_api import FloatRect, Locator, Page, expect
 
-from tests.browser.conftest import go, settle, sign_in
+from tests.browser.conftest import Site, come_in, go, settle
 
 NEW = re.compile("New campaign|Start a campaign")  # the team may have one already
 WHOLE_STORY = 120_000  # milliseconds: an upper bound against hanging, not a measure
@@ -51,7 +51,7 @@ def size_when_loaded(page: Page, picture: Locator) -> FloatRect:
 
 
 def test_from_brief_to_export(
-    new_marketer: Callable[..., tuple[Page, str]], new_page: Callable[..., Page], tmp_path: Path
+    new_marketer: Callable[..., tuple[Page, str]], new_page: Callable[..., Page], site: Site, tmp_path: Path
 ) -> None:
     page, email = new_marketer(200)
     go(page, "/campaigns")
@@ -82,7 +82,7 @@ def test_from_brief_to_export(
     address = page.url.split("&")[0]
     page.close()  # the chain goes on without anybody
     page = new_page(dark=True)
-    sign_in(page, email, path=address[address.index("/campaigns") :])
+    come_in(page, site, email, path=address[address.index("/campaigns") :])
     made(page, "15 of 15 steps made")
     expect(page.get_by_role("img", name="First frame of The kiln, version 1")).to_be_visible()
     expect(page.get_by_text("out of date")).to_have_count(0)

@@ -8,7 +8,7 @@ import httpx
 import psycopg
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Site, go, settle, sign_in
+from tests.browser.conftest import Site, come_in, go, settle
 
 ARRIVES = 30_000  # milliseconds: an upper bound against hanging, not a measure
 Marketer = Callable[..., tuple[Page, str]]
@@ -163,9 +163,9 @@ def test_too_few_credits_lead_to_the_pack_and_back_to_the_form(new_marketer: Mar
     expect(page.get_by_role("dialog")).to_have_count(0)
 
 
-def test_packs_fit_a_phone(new_marketer: Marketer, new_page: Callable[..., Page]) -> None:
+def test_packs_fit_a_phone(new_marketer: Marketer, new_page: Callable[..., Page], site: Site) -> None:
     _, email = new_marketer(20)
     phone = new_page(width=390, height=844, dark=True)
-    sign_in(phone, email, path="/credits")
+    come_in(phone, site, email, path="/credits")
     expect(phone.get_by_role("button", name="Buy 1,000 credits")).to_be_visible()
     assert phone.evaluate("document.documentElement.scrollWidth <= window.innerWidth")

@@ -11,9 +11,12 @@ from playwright.sync_api import Page, expect
 
 from local.people import ADMIN, MARKETER
 from tests.browser.axe import violations
-from tests.browser.conftest import Site, go, settle, sign_in
+from tests.browser.conftest import Site, come_in, go, settle
 
 ROOT = Path(__file__).resolve().parents[2]
+# What fades in is there; what turns for ever, turns.
+STILL = """document.getAnimations().every(
+    one => one.playState !== 'running' || one.effect.getComputedTiming().iterations === Infinity)"""
 SECTIONS = ("People", "Catalogue", "Operations", "Money", "Connections", "Trail")
 
 
@@ -22,7 +25,7 @@ def look(page: Page, name: str, found: list[str], go_there: Callable[[], None] =
     go_there()
     settle(page)
     page.mouse.move(0, 0)
-    page.wait_for_timeout(600)  # pictures and fonts fade in
+    page.wait_for_function(STILL)
     found += [f"{name}: {violation}" for violation in violations(page)]
 
 
@@ -49,7 +52,7 @@ def test_the_demo_data_shows_on_every_page(site: Site, new_page: Callable[..., P
     look(stranger, "sign-in-light", found)
 
     light = new_page(height=1150)
-    sign_in(light, MARKETER.email, site.demo_passwords[MARKETER.email])
+    come_in(light, site, MARKETER.email, site.demo_passwords[MARKETER.email])
     expect(light.get_by_role("img").nth(4)).to_be_visible()
     light.wait_for_function("[...document.images].every(image => image.complete && image.naturalWidth > 0)")
     assert everything_loaded(light)
@@ -61,7 +64,7 @@ def test_the_demo_data_shows_on_every_page(site: Site, new_page: Callable[..., P
         look(light, f"{name}-light", found)
 
     dark = new_page(dark=True, height=1150)
-    sign_in(dark, MARKETER.email, site.demo_passwords[MARKETER.email], path="/jobs")
+    come_in(dark, site, MARKETER.email, site.demo_passwords[MARKETER.email], path="/jobs")
     dark.wait_for_function("[...document.images].every(image => image.complete && image.naturalWidth > 0)")
     look(dark, "jobs-dark", found)
 
@@ -70,13 +73,13 @@ def test_the_demo_data_shows_on_every_page(site: Site, new_page: Callable[..., P
         look(dark, f"{path}, dark", found, partial(go, dark, path))
 
     admin = new_page(dark=True, height=1150)
-    sign_in(admin, ADMIN.email, site.demo_passwords[ADMIN.email], path="/admin")
+    come_in(admin, site, ADMIN.email, site.demo_passwords[ADMIN.email], path="/admin")
     look(admin, "admin-dark", found)
     for section in SECTIONS:
         look(admin, f"Admin, {section}", found, partial(go, admin, f"/admin?section={section}"))
 
     phone = new_page(width=390, height=1250)
-    sign_in(phone, MARKETER.email, site.demo_passwords[MARKETER.email])
+    come_in(phone, site, MARKETER.email, site.demo_passwords[MARKETER.email])
     expect(phone.get_by_role("img").nth(2)).to_be_visible()
     look(phone, "generate-phone", found)
     assert phone.evaluate("document.documentElement.scrollWidth <= window.innerWidth")

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import PASSWORD, Site, go, settle, sign_in, sign_up
+from tests.browser.conftest import PASSWORD, Site, come_in, go, settle, sign_in, sign_up
 
 PROMPT = "Three glazed ceramic spheres on a linen cloth, soft window light, terracotta and cobalt"
 WHOLE_STORY = 60_000  # milliseconds: an upper bound against hanging, not a measure
@@ -81,14 +81,14 @@ def test_a_failed_job_returns_its_credits_and_says_why(new_marketer: Callable[..
 
 
 def test_a_job_moves_by_itself_and_goes_on_elsewhere(
-    new_marketer: Callable[..., tuple[Page, str]], new_page: Callable[..., Page]
+    new_marketer: Callable[..., tuple[Page, str]], new_page: Callable[..., Page], site: Site
 ) -> None:
     page, email = new_marketer(5)
     generate(page, "Terracotta dunes at first light [sim:slow=12]", "Generate 2 images")
     go(page, "/jobs")
     expect(page.get_by_text("Running now")).to_be_visible()
     elsewhere = new_page(width=390, height=844)
-    sign_in(elsewhere, email, path="/jobs")
+    come_in(elsewhere, site, email, path="/jobs")
     expect(elsewhere.get_by_text("Running now")).to_be_visible()
     page.close()
     expect(elsewhere.get_by_role("img", name=re.compile("dunes", re.I)).first).to_be_visible(timeout=WHOLE_STORY)

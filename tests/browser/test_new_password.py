@@ -30,6 +30,7 @@ def test_the_whole_way_to_a_new_password(
     page = new_page(width=1280, height=900)
     go(page, "/")
     page.get_by_role("button", name="Forgot your password?").click()
+    expect(page.get_by_role("heading", name="A new password.")).to_be_visible()  # both forms ask for the email
     page.get_by_role("textbox", name="Work email").fill(email)
     page.get_by_role("button", name="Send the link").click()
     settle(page)

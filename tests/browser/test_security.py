@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Page, expect
 from core.sealing import Keyring
 from local.fal.webhooks import Signer
 from local.ports import HOST
-from tests.browser.conftest import Site, go, settle, sign_in
+from tests.browser.conftest import Site, come_in, go, settle, sign_in
 
 EVIL = (
     '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>'
@@ -123,9 +123,11 @@ def test_what_people_write_stays_text(
 
 
 def test_the_walls_around_the_pages(
-    new_marketer: Callable[..., tuple[Page, str]], browser: Browser, site: Site
+    new_marketer: Callable[..., tuple[Page, str]], new_page: Callable[..., Page], browser: Browser, site: Site
 ) -> None:
-    page, email = new_marketer(0)
+    _, email = new_marketer(0)
+    page = new_page()
+    sign_in(page, email)
     answer = page.goto("/jobs")
     assert answer is not None
     headers = answer.headers
@@ -147,7 +149,7 @@ def test_the_walls_around_the_pages(
     context = browser.new_context(base_url=site.url)
     try:
         torn = context.new_page()
-        sign_in(torn, email)
+        come_in(torn, site, email)
         reached: list[str] = []
         torn.route("https://evil.test/**", lambda route: (reached.append(route.request.url), route.abort())[1])
         torn.evaluate(

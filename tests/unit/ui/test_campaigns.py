@@ -83,7 +83,7 @@ def test_an_unknown_campaign_is_said_and_forgotten(known: Campaigns, open_page: 
     app = open_page("campaigns")
     app.query_params["campaign"] = "00000000-0000-4000-8000-00000000dead"
     app.run()
-    assert "There is no such campaign" in app.toast[0].value
+    assert "There is no such campaign" in app.info[0].value
     assert "campaign" not in app.query_params
 
 
