@@ -13,6 +13,7 @@ from ui import archives, model_viewer, single_sign_on, transcript
 from ui.first_paint import FirstPaint
 from ui.guard import crashed
 from ui.routes import ROUTES
+from ui.sockets import send_at_once
 from ui.uploads import UploadsByPeople
 from ui.web import SecurityHeaders
 
@@ -23,6 +24,7 @@ settings = settings_or_exit()
 async def lifespan(_app: st.App) -> AsyncIterator[None]:
     """From here on whatever is logged is one JSON line without a secret, Streamlit's own lines too."""
     configure(secrets=settings.secrets)
+    send_at_once()  # the socket is bound by now
     yield
 
 
