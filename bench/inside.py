@@ -1,7 +1,7 @@
 """`core` in this process, set up for one studio: for what is measured by calling it, and for signing people in."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from bench.counted import Call, counting
@@ -28,13 +28,19 @@ def forget() -> None:
 @contextmanager
 def acting(studio: Studio, **changes: str) -> Iterator[list[Call]]:
     """`core` speaks to this studio until the end of the block; yields every HTTP request that it makes."""
-    before = {name: os.environ.get(name) for name in settings.ENVIRONMENT_NAMES}
     calls: list[Call] = []
+    with set_up_as(studio.environment | changes), counting(calls.append):
+        yield calls
+
+
+@contextmanager
+def set_up_as(environment: Mapping[str, str]) -> Iterator[None]:
+    """`core` in this process has these settings, and no others, until the end of the block."""
+    before = {name: os.environ.get(name) for name in settings.ENVIRONMENT_NAMES}
     try:
-        os.environ.update({name: studio.environment.get(name, "") for name in settings.ENVIRONMENT_NAMES} | changes)
+        os.environ.update({name: environment.get(name, "") for name in settings.ENVIRONMENT_NAMES})
         forget()
-        with counting(calls.append):
-            yield calls
+        yield
     finally:
         for name, value in before.items():
             if value is None:

@@ -79,6 +79,24 @@ def unbilled(books: Books) -> list[Any]:
     return found
 
 
+def test_of_more_than_are_asked_for_the_newest_days_are_listed(books: Books) -> None:
+    """Days are read newest first, until there are enough."""
+    user = books.person()
+    jobs = [spend(books, user, "1") for _ in range(6)]
+    for back, job in enumerate(jobs):
+        moved = "update generation_jobs set billed_at = billed_at - make_interval(days => %s) where id = %s"
+        books.owner.execute(moved, (back // 2, job))
+    for back in (2, 0, 1):
+        usage(books, today(books) - timedelta(days=back), (SCHNELL_ENDPOINT, "2"))
+    days = {"p_from": today(books) - timedelta(days=2), "p_to": today(books)}
+    for limit, expected in ((1, 1), (3, 3), (200, 6)):
+        rows: list[Any] = books.call("unbilled_jobs", p_actor=books.admin, p_limit=limit, **days)
+        assert len(rows) == expected
+        ended = [row["ended_at"] for row in rows]
+        assert ended == sorted(ended, reverse=True)
+        assert {UUID(row["job_id"]) for row in rows} >= set(jobs[: expected // 2 * 2])
+
+
 def test_what_is_counted_and_was_not_billed_is_listed(books: Books) -> None:
     user = books.person()
     billed, waiting, given_up = (spend(books, user, usd) for usd in ("1", "2", "3"))
